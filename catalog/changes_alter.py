@@ -160,7 +160,7 @@ def set_default(table: Table, column: Column, default: str) -> Table:
 def set_not_null(table: Table, column: Column, *, not_null: bool) -> Table:
     """SET or DROP NOT NULL. Raises 42P16 where the column must not have NULLs."""
     if not not_null:
-        if column.id in table.primary_key:
+        if column.id in table.declared_key:
             raise InvalidTableDefinitionError(f'column "{column.name}" is in a primary key')
         if column.identity in ("a", "d"):
             raise SqlSyntaxError(
@@ -228,7 +228,7 @@ def add_check(
 def constraint_named(table: Table, name: str) -> Constraint:
     """The constraint. Raises 42704."""
     for constraint in table.constraints:
-        if constraint.name == name and not (constraint.kind == "p" and table.hidden_key):
+        if constraint.name == name:
             return constraint
     raise UndefinedObjectError(f'constraint "{name}" of relation "{table.name}" does not exist')
 
@@ -253,7 +253,7 @@ def validated(table: Table, constraint: Constraint) -> Table:
 def rename_constraint(table: Table, name: str, new_name: str) -> Table:
     """RENAME CONSTRAINT. Raises 42704, 42710."""
     found = next((c for c in table.constraints if c.name == name), None)
-    if found is None or (found.kind == "p" and table.hidden_key):
+    if found is None:
         raise UndefinedObjectError(f'constraint "{name}" for table "{table.name}" does not exist')
     if any(constraint.name == new_name for constraint in table.constraints):
         raise DuplicateObjectError(

@@ -10,23 +10,33 @@ from dataclasses import replace
 from catalog.changes_table import NewConstraint, add_key, hidden_key
 from catalog.errors import InvalidTableDefinitionError
 from catalog.ids import Ids
-from catalog.model import Constraint, Table
+from catalog.model import Column, Constraint, Table
 from catalog.snapshot import Snapshot
 
 
 def add_primary_key(snapshot: Snapshot, ids: Ids, table: Table, new: NewConstraint) -> Table:
-    """ADD PRIMARY KEY, in the place of the hidden one. Raises 42P16, 42703, 42701, 42P07, 42710."""
-    if not table.hidden_key:
+    """ADD PRIMARY KEY, in the place of the hidden one, or beside it if it is DEFERRABLE.
+
+    Raises 42P16, 42703, 42701, 42P07, 42710.
+    """
+    if table.declared_key:
         raise InvalidTableDefinitionError(
             f'multiple primary keys for table "{table.name}" are not allowed'
         )
+    if new.is_indexed:
+        made = add_key(snapshot, ids, table, new)
+        return replace(made, columns=_not_null(made.columns, made.declared_key))
     hidden = table.primary_key
     declared = replace(table, columns=tuple([c for c in table.columns if c.id not in hidden]))
     made = add_key(snapshot, ids, declared, new)
-    key = made.constraints[-1].columns
-    columns = tuple([replace(c, not_null=True) if c.id in key else c for c in made.columns])
+    key = made.declared_key
+    columns = _not_null(made.columns, key)
     made = replace(made, columns=columns, primary_key=key, hidden_key=False)
     return rekeyed(ids, made)
+
+
+def _not_null(columns: tuple[Column, ...], key: tuple[int, ...]) -> tuple[Column, ...]:
+    return tuple([replace(c, not_null=True) if c.id in key else c for c in columns])
 
 
 def drop_primary_key(ids: Ids, table: Table, constraint: Constraint) -> Table:

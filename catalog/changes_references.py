@@ -131,6 +131,10 @@ def _referenced(parent: Table, names: Sequence[str]) -> tuple[list[Column], int]
     """The referenced columns, and the unique index that finds them; 0: the primary key."""
     by_id = {column.id: column for column in parent.columns}
     if not names:
+        if parent.hidden_key and parent.declared_key:
+            raise ObjectNotInPrerequisiteStateError(
+                f'cannot use a deferrable primary key for referenced table "{parent.name}"'
+            )
         if parent.hidden_key:
             raise UndefinedObjectError(
                 f'there is no primary key for referenced table "{parent.name}"'

@@ -70,7 +70,7 @@ class NewConstraint:
     """A constraint as it is to be; name "" when PostgreSQL's rules are to name it.
 
     kind: "p" | "u" | "c". columns: of a key; of a check those that it mentions, for its name.
-    nulls_distinct: of "u", whether rows with a NULL in it are all different. deferrable, deferred: of "u".
+    nulls_distinct: of "u", whether rows with a NULL in it are all different. deferrable, deferred: of "p", "u".
     """
 
     kind: str
@@ -81,6 +81,11 @@ class NewConstraint:
     position: int = 0
     deferrable: bool = False
     deferred: bool = False
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index of its own keeps it: all but a primary key which is where the rows lie."""
+        return self.kind == "u" or (self.kind == "p" and self.deferrable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +155,14 @@ def build_table(
     _check_columns(new)
     new = replace(new, constraints=_without_repeated_keys(new.constraints))
     columns = [made_column(c, at) for at, c in enumerate(new.columns, 1)]
-    key = _primary_key(new, columns)
-    hidden = key is None
-    if key is None:
+    declared = _primary_key(new)
+    primary = () if declared is None else _key_ids(columns, declared)
+    columns = [replace(c, not_null=True) if c.id in primary else c for c in columns]
+    hidden = declared is None or declared.is_indexed
+    if hidden:
         row_id = hidden_key(len(columns) + 1)
         columns.append(row_id)
-        primary: tuple[int, ...] = (row_id.id,)
-    else:
-        primary = key
-        columns = [replace(c, not_null=True) if c.id in primary else c for c in columns]
+        primary = (row_id.id,)
     table_id = ids.oids(1 + len(new.constraints))
     constraints = _constraints(new, columns, table_id + 1, snapshot)
     return Table(
@@ -185,7 +189,7 @@ def build_table(
                 deferred=given.deferred,
             )
             for made, given in zip(constraints, new.constraints, strict=True)
-            if made.kind == "u"
+            if given.is_indexed
         ),
     )
 
@@ -312,7 +316,7 @@ def _without_repeated_keys(given: Sequence[NewConstraint]) -> tuple[NewConstrain
     found: dict[tuple[object, ...], NewConstraint] = {}
     keys = sorted((c for c in given if c.kind in _KEYS), key=lambda c: c.kind != "p")
     for one in keys:
-        what = (one.columns, one.nulls_distinct)
+        what = (one.columns, one.nulls_distinct, one.deferrable, one.deferred)
         there = found.get(what)
         if there is None:
             found[what] = one
@@ -324,13 +328,13 @@ def _without_repeated_keys(given: Sequence[NewConstraint]) -> tuple[NewConstrain
     return (*found.values(), *left)
 
 
-def _primary_key(new: NewTable, columns: Sequence[Column]) -> tuple[int, ...] | None:
+def _primary_key(new: NewTable) -> NewConstraint | None:
     keys = [c for c in new.constraints if c.kind == "p"]
     if len(keys) > 1:
         raise InvalidTableDefinitionError(
             f'multiple primary keys for table "{new.name}" are not allowed'
         )
-    return _key_ids(columns, keys[0]) if keys else None
+    return keys[0] if keys else None
 
 
 def _constraints(
@@ -361,7 +365,7 @@ def _constraints(
 
 
 def add_key(snapshot: Snapshot, ids: Ids, table: Table, new: NewConstraint) -> Table:
-    """ALTER TABLE … ADD UNIQUE | PRIMARY KEY: the constraint, and the index of a unique one.
+    """ALTER TABLE … ADD UNIQUE | PRIMARY KEY: the constraint, and the index of one that has an index.
 
     Raises 42703, 42701, 42P07, 42710.
     """
@@ -377,7 +381,7 @@ def add_key(snapshot: Snapshot, ids: Ids, table: Table, new: NewConstraint) -> T
         )
     made = Constraint(ids.oids(), name, new.kind, _key_ids(table.columns, new))
     table = replace(table, constraints=(*table.constraints, made))
-    if new.kind == "p":
+    if not new.is_indexed:
         return table
     index = constraint_index(
         made, table.columns, nulls_distinct=new.nulls_distinct,

@@ -85,13 +85,13 @@ def indexes_of(table: Table) -> Iterator[tuple[Index, str]]:
         constraint = keys.get(one)
         if constraint is None:
             yield made[one], ""
-        elif not (constraint.kind == "p" and table.hidden_key):
+        else:
             index = made.get(one)
             yield index or constraint_index(constraint, table.columns), constraint.kind
 
 
 def index_of(constraint: Constraint, table: Table) -> Index | None:
-    """The index behind a UNIQUE constraint."""
+    """The index behind a UNIQUE constraint, or a deferrable PRIMARY KEY."""
     return next((index for index in table.indexes if index.id == constraint.id), None)
 
 
@@ -116,6 +116,6 @@ def deferral(table: Table, constraint: Constraint) -> tuple[bool, bool]:
     if constraint.reference is not None:
         return constraint.reference.deferrable, constraint.reference.deferred
     for index in table.indexes:
-        if constraint.kind == "u" and index.id == constraint.id:
+        if index.id == constraint.id:
             return index.deferrable, index.deferred
     return False, False

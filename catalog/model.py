@@ -307,6 +307,14 @@ class Table:
         return self.stored or self.id
 
     @property
+    def declared_key(self) -> tuple[int, ...]:
+        """The columns of its PRIMARY KEY, () where none was declared.
+
+        Rows lie elsewhere, under the hidden key, if it is DEFERRABLE: an index keeps it, as a unique one.
+        """
+        return next((c.columns for c in self.constraints if c.kind == "p"), ())
+
+    @property
     def layouts(self) -> tuple[Layout, ...]:
         """Of all its versions, this one's last."""
         return (*[earlier.layout for earlier in self.history], self.layout)

@@ -246,7 +246,9 @@ def flush_policy(table: Table) -> str:
 
 def _columns(visible: Visible) -> Iterator[Values]:
     for relation in visible.relations:
-        key = relation.primary_key if isinstance(relation, Table) else ()
+        key: tuple[int, ...] = ()
+        if isinstance(relation, Table):
+            key = relation.declared_key or relation.primary_key
         for number, column in enumerate(relation.columns, 1):
             yield {
                 "namespace": relation.namespace,

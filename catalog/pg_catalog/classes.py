@@ -12,7 +12,7 @@ from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, options_of, view_definition
 from catalog.pg_catalog.types import storage_of
 from catalog.pg_catalog.user_types import domain_constraints
-from catalog.pg_catalog.visible import Visible, columns, constraints
+from catalog.pg_catalog.visible import Visible, columns
 from catalog.types.composite import CompositeDefinition
 from catalog.types.registry import BOOL, INT8
 from catalog.types.table import PgType
@@ -37,7 +37,7 @@ def pg_class(visible: Visible) -> Iterator[Values]:
     keys = [(t.id, c.reference) for t in visible.tables for c in t.constraints if c.reference]
     triggered = {table for table, _ in keys} | {reference.table for _, reference in keys}
     for table in visible.tables:
-        declared = list(constraints(table))
+        declared = list(table.constraints)
         checks = sum(c.kind == "c" for c in declared)
         stored = table.materialized is not None
         yield _class_row(visible, table, "m" if stored else "r") | {
@@ -301,7 +301,7 @@ def operator_class(of: PgType) -> int:
 
 def pg_constraint(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
-        for c in constraints(table):
+        for c in table.constraints:
             oid = oids.constraint_oid(table.id, c.id)
             yield {
                 "oid": oid,

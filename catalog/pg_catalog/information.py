@@ -9,7 +9,7 @@ from catalog.model import Column, ForeignKey, Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import all_relations
 from catalog.pg_catalog.text import view_definition
-from catalog.pg_catalog.visible import INSERTED, UPDATED, Visible, constraints
+from catalog.pg_catalog.visible import INSERTED, UPDATED, Visible
 from catalog.pg_catalog.visible import columns as shown_columns
 from catalog.types import registry
 from catalog.types.table import PgType
@@ -235,7 +235,7 @@ def _size(column: Column) -> dict[str, Value]:
 def table_constraints(visible: Visible) -> Iterator[Values]:
     words = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK", "f": "FOREIGN KEY"}
     for table in visible.tables:
-        for c in constraints(table):
+        for c in table.constraints:
             yield {
                 "constraint_catalog": visible.database,
                 "constraint_schema": table.namespace,
@@ -264,7 +264,7 @@ _HAS_NULLS_DISTINCT = any(
 def key_column_usage(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         names = {c.id: c.name for c in table.columns}
-        for key in (c for c in constraints(table) if c.kind != "c"):
+        for key in (c for c in table.constraints if c.kind != "c"):
             for number, column_id in enumerate(key.columns, 1):
                 yield {
                     "constraint_catalog": visible.database,
@@ -304,7 +304,7 @@ def _referenced(visible: Visible, refers: ForeignKey) -> tuple[Table, tuple[int,
 def referential_constraints(visible: Visible) -> Iterator[Values]:
     words = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
     for table in visible.tables:
-        for c in constraints(table):
+        for c in table.constraints:
             refers = c.reference
             if refers is None:
                 continue
@@ -325,7 +325,7 @@ def referential_constraints(visible: Visible) -> Iterator[Values]:
 def constraint_column_usage(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         names = {c.id: c.name for c in table.columns}
-        for c in constraints(table):
+        for c in table.constraints:
             used, named = table, names
             ids = visible.check_columns(table, c.check) if c.check else c.columns
             if c.reference is not None:
@@ -348,7 +348,7 @@ def constraint_column_usage(visible: Visible) -> Iterator[Values]:
 
 def check_constraints(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
-        for c in constraints(table):
+        for c in table.constraints:
             if c.kind == "c":
                 yield {
                     "constraint_catalog": visible.database,

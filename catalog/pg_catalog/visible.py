@@ -214,7 +214,7 @@ class Visible:
         return {
             oids.constraint_oid(table.id, c.id): (table, c)
             for table in self.tables
-            for c in constraints(table)
+            for c in table.constraints
         }
 
     @cached_property
@@ -273,13 +273,6 @@ def columns(relation: Table | View) -> Iterator[Column]:
             yield column
 
 
-def constraints(table: Table) -> Iterator[Constraint]:
-    """The constraints that a user declared: not the hidden key."""
-    for constraint in table.constraints:
-        if not (constraint.kind == "p" and table.hidden_key):
-            yield constraint
-
-
 def keys(table: Table) -> Iterator[Constraint]:
     """Primary key and UNIQUE constraints."""
-    return (c for c in constraints(table) if c.kind in {"p", "u"})
+    return (c for c in table.constraints if c.kind in {"p", "u"})

@@ -74,7 +74,12 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
     for name, check in definition.checks:
         add_check(work, st.TableConstraint("c", name, check=check))
     if definition.primary_key:
-        key = st.TableConstraint("p", definition.constraint_name, (column.name,))
+        deferrable, deferred = definition.deferral
+        key = st.TableConstraint(
+            *("p", definition.constraint_name, (column.name,)),
+            deferrable=deferrable,
+            deferred=deferred,
+        )
         act(sa.AddConstraint(key), work)
     for constraint in action.constraints:
         act(sa.AddConstraint(constraint), work)

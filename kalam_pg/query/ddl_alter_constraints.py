@@ -16,6 +16,7 @@ from catalog.errors import (
     UndefinedObjectError,
     WrongObjectTypeError,
 )
+from catalog.indexes import index_of
 from catalog.model import Constraint, Index, Table
 from catalog.options import apply_options
 from catalog.pg_catalog.text import quote_identifier
@@ -54,7 +55,11 @@ def _(action: sa.AddConstraint, work: TableWork) -> None:
         # Rows and entries are written when the transaction is to know of it (`sessions.definitions`).
         if constraint.kind == "p":
             _check_columns(work.now, new)
+            before = {column.id for column in work.now.columns if column.not_null}
             work.now = changes_key.add_primary_key(snapshot, ids, work.now, new)
+            for column in work.now.columns if new.is_indexed else ():
+                if column.not_null and column.id not in before:
+                    work.demand_value(column)
         else:
             work.now = changes_table.add_key(snapshot, ids, work.now, new)
     elif constraint.references is not None:
@@ -136,7 +141,7 @@ def _check_key_index(index: Index) -> None:
 def _check_columns(table: Table, key: NewConstraint) -> None:
     """Raise 42703 as PostgreSQL does, which has them NOT NULL first."""
     there = {column.name for column in table.columns}
-    for name in key.columns if table.hidden_key else ():
+    for name in () if table.declared_key else key.columns:
         if name not in there or name == changes_table.ROW_ID:
             raise UndefinedColumnError(f'column "{name}" of relation "{table.name}" does not exist')
 
@@ -175,8 +180,11 @@ def _(action: sa.DropConstraint, work: TableWork) -> None:
 
 def drop_primary_key(work: TableWork, key: Constraint, *, cascade: bool) -> None:
     """The table has the hidden key in its place. Raises 2BP01 for FOREIGN KEYs that refer to it."""
-    _drop_referring(work, key, 0, cascade=cascade)
-    work.now = changes_key.drop_primary_key(work.context.ids, work.now, key)
+    if index_of(key, work.now) is not None:
+        work.now = changes_alter.drop_constraint(work.now, key)  # Nothing can refer to a deferrable one.
+    else:
+        _drop_referring(work, key, 0, cascade=cascade)
+        work.now = changes_key.drop_primary_key(work.context.ids, work.now, key)
     work.done.append(f"DROP CONSTRAINT {quote_identifier(key.name)}")
 
 

@@ -111,15 +111,14 @@ def _constraints(table: Table, including: frozenset[str]) -> list[NewConstraint]
         columns = tuple([names[column] for column in constraint.columns])
         if constraint.kind == "c" and "constraints" in including:
             found.append(NewConstraint("c", constraint.name, columns, constraint.check))
-        elif constraint.kind == "p" and "indexes" in including:
-            found.append(NewConstraint("p", "", columns))  # An index gets a name of its own.
-        elif constraint.kind == "u" and "indexes" in including:
+        elif constraint.kind in ("p", "u") and "indexes" in including:
             index = index_of(constraint, table)
             distinct = index is None or index.nulls_distinct
             deferrable, deferred = deferral(table, constraint)
             found.append(
                 NewConstraint(
-                    "u", "", columns, nulls_distinct=distinct,
+                    # An index gets a name of its own.
+                    constraint.kind, "", columns, nulls_distinct=distinct,
                     deferrable=deferrable, deferred=deferred,
                 )
             )  # fmt: skip

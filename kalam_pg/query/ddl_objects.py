@@ -202,7 +202,14 @@ def _constraints(statement: st.CreateTable, context: DdlContext) -> tuple[NewCon
     found: list[NewConstraint] = []
     for column in statement.columns:
         if column.primary_key:
-            found.append(NewConstraint("p", column.constraint_name, (column.name,)))
+            deferrable, deferred = column.deferral
+            found.append(
+                NewConstraint(
+                    *("p", column.constraint_name, (column.name,)),
+                    deferrable=deferrable,
+                    deferred=deferred,
+                )
+            )
         for name, check in column.checks:
             kept = kept_expression(check, context)
             found.append(NewConstraint("c", name, _mentioned(check, names), kept))

@@ -51,7 +51,7 @@ def definitions(table: Table, scope: BindScope) -> tuple[IndexDefinition, ...]:
     return tuple(
         _definition(table, index, scope)
         for index, kind in indexes_of(table)
-        if kind != "p"
+        if (kind != "p" or index.deferrable)
         and not any(is_array(of[key.column] if key.column else key.type) for key in index.keys)
     )
 

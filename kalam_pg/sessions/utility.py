@@ -183,7 +183,7 @@ def _describe(sql: SqlSession, statement: st.DescribeTable) -> Result:
     relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
     if relation is None:
         raise UndefinedTableError(f'relation "{name}" does not exist', position=name.position)
-    key = relation.primary_key if isinstance(relation, Table) else ()
+    key = relation.declared_key if isinstance(relation, Table) else ()
     rows: list[Row] = [
         (
             column.name,

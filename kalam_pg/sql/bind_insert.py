@@ -12,6 +12,7 @@ from catalog.errors import (
     SqlSyntaxError,
     UndefinedObjectError,
 )
+from catalog.indexes import index_of
 from catalog.model import (
     Column,
     Table,
@@ -344,7 +345,7 @@ def _arbiters(level: Level, table: Table, node: exp.Expr) -> tuple[int, ...] | N
     if named is not None:
         for constraint in table.constraints:
             if constraint.name == named.name and constraint.kind in ("p", "u"):
-                return (0 if constraint.kind == "p" else constraint.id,)
+                return (constraint.id if index_of(constraint, table) else 0,)
         raise UndefinedObjectError(
             f'constraint "{named.name}" for table "{table.name}" does not exist'
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from catalog.changes_sequence import SequenceOptions
-from catalog.errors import SqlSyntaxError, UndefinedObjectError
+from catalog.errors import FeatureNotSupportedError, SqlSyntaxError, UndefinedObjectError
 from kalam_pg.sql.parse_references import attributes, references
 from kalam_pg.sql.parse_sequences import of_identity
 from kalam_pg.sql.reader import StatementReader
@@ -48,10 +48,9 @@ def table_constraint(reader: StatementReader, *, added: bool = False) -> TableCo
         constraint = replace(constraint, references=referring)
         if added and reader.accept("not", "valid"):
             constraint = replace(constraint, not_valid=True)
-    elif constraint.kind == "u":
+    elif constraint.kind in ("p", "u"):
         constraint = _deferrable(reader, constraint)
-    else:
-        _attributes(reader)
+    _attributes(reader, constraint.kind)
     return replace(constraint, position=position)
 
 
@@ -87,15 +86,42 @@ def _check(reader: StatementReader) -> str:
     return text
 
 
-def _attributes(reader: StatementReader) -> None:
-    """What may follow a constraint: only what is the default anyway."""
+_MARKED = {"c": "CHECK", "u": "UNIQUE", "p": "PRIMARY KEY"}
+
+
+def _attributes(reader: StatementReader, kind: str) -> None:
+    """What may follow a constraint that says nothing of it by now: only what is the default anyway."""
     while True:
-        if reader.at("deferrable") or reader.at_words("initially", "deferred"):
-            reader.unsupported("DEFERRABLE")
-        if reader.at_words("not", "valid"):
-            reader.unsupported("NOT VALID")
-        if not (reader.accept("not", "deferrable") or reader.accept("initially", "immediate")):
+        position = reader.position(reader.token)
+        mark = ""
+        if reader.accept("deferrable") or reader.accept("initially", "deferred"):
+            mark = "DEFERRABLE"
+        elif reader.accept("not", "valid"):
+            mark = "NOT VALID"
+        elif not (reader.accept("not", "deferrable") or reader.accept("initially", "immediate")):
             return
+        if mark and kind in _MARKED:
+            raise FeatureNotSupportedError(
+                f"{_MARKED[kind]} constraints cannot be marked {mark}", position=position
+            )
+        if mark:
+            reader.fail()
+
+
+def _misplaced_attribute(reader: StatementReader) -> None:
+    """Raise 42601 for DEFERRABLE and its kin where no constraint is that may be so."""
+    position = reader.position(reader.token)
+    for words in _ATTRIBUTES:
+        if reader.accept(*words):
+            raise SqlSyntaxError(
+                f"misplaced {' '.join(words).upper()} clause", position=position
+            )
+
+
+_ATTRIBUTES = (
+    *(("deferrable",), ("not", "deferrable")),
+    *(("initially", "deferred"), ("initially", "immediate")),
+)
 
 
 # ------------------------------------------------------------------ columns
@@ -117,6 +143,7 @@ class _Column:
     generated_at: int = 0
     sequence: SequenceOptions = field(default_factory=SequenceOptions)
     primary_key: str | None = None
+    deferral: tuple[bool, bool] = (False, False)
     constraints: list[TableConstraint] = field(default_factory=list)
     checks: list[tuple[str, str]] = field(default_factory=list)
 
@@ -174,6 +201,7 @@ def _finished_column(column: _Column) -> tuple[ColumnDefinition, list[TableConst
         generated_at=column.generated_at,
         primary_key=column.primary_key is not None,
         constraint_name=column.primary_key or "",
+        deferral=column.deferral,
         checks=tuple(column.checks),
         position=column.position,
         sequence=column.sequence,
@@ -218,6 +246,7 @@ def _column_constraint(reader: StatementReader, column: _Column) -> bool:
                 f'multiple primary keys for table "{column.table}" are not allowed'
             )
         column.primary_key = name
+        column.deferral = attributes(reader)
     elif reader.accept("unique"):
         distinct = _nulls_distinct(reader)
         unique = TableConstraint("u", name, (column.name,), nulls_distinct=distinct)
@@ -232,8 +261,8 @@ def _column_constraint(reader: StatementReader, column: _Column) -> bool:
     elif name:
         reader.fail()
     else:
+        _misplaced_attribute(reader)
         return False
-    _attributes(reader)
     return True
 
 

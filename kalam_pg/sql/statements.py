@@ -118,6 +118,8 @@ class UseNamespace:
 class ColumnDefinition:
     """default, generated and the checks are SQL text. primary_key: inline, named `constraint_name`.
 
+    deferral: of that key, whether it is DEFERRABLE, and INITIALLY DEFERRED.
+
     generated_at: the 1-based character of `generated` in the statement.
 
     identity: "" | "a" | "d" | "s" (serial); sequence: what is written of its sequence.
@@ -133,6 +135,7 @@ class ColumnDefinition:
     generated_at: int = 0
     primary_key: bool = False
     constraint_name: str = ""
+    deferral: tuple[bool, bool] = (False, False)
     checks: tuple[tuple[str, str], ...] = ()
     position: int = 0
     sequence: SequenceOptions = field(default_factory=SequenceOptions)
