@@ -32,10 +32,17 @@ _TABLES: Final = (
     "c (id int PRIMARY KEY, u int UNIQUE, p int REFERENCES p ON DELETE {action}, s text)",
     "t (id bigint PRIMARY KEY, n int, s text)",
     "k (a int, b int, s text, PRIMARY KEY (a, b))",
+    "x (id int PRIMARY KEY{deferred}, d int UNIQUE DEFERRABLE INITIALLY {when}, n int, g int, s text)",
+)
+_INDEXES: Final = (
+    "ON x (lower(s))",
+    "ON x (n) WHERE g > 0",
+    "ON x (n, g) NULLS NOT DISTINCT",
+    "ON x ((n + d)) WHERE s LIKE '%1%'",
 )
 _ACTIONS: Final = ("NO ACTION", "CASCADE", "SET NULL")
 _KEY: Final = {"k": "b"}
-_NUMBER: Final = {"t": "n", "c": "p", "p": "v", "k": "a"}
+_NUMBER: Final = {"t": "n", "c": "p", "p": "v", "k": "a", "x": "g"}
 _BLOCKS: Final = (
     *["BEGIN"] * 5,
     "BEGIN ISOLATION LEVEL REPEATABLE READ",
@@ -69,8 +76,14 @@ class Script:
 
     def begin(self) -> list[str]:
         """The tables; an `{options}` stands where ours say that they are everybody's."""
-        action = self.random.choice(_ACTIONS)
-        tables = [f"CREATE TABLE {one.format(action=action)}{{options}}" for one in _TABLES]
+        words = {
+            "action": self.random.choice(_ACTIONS),
+            "deferred": self.random.choice(("", " DEFERRABLE")),
+            "when": self.random.choice(("DEFERRED", "IMMEDIATE")),
+        }
+        tables = [f"CREATE TABLE {one.format(**words)}{{options}}" for one in _TABLES]
+        some = self.random.sample(_INDEXES, self.random.randrange(3))
+        tables += [f"CREATE UNIQUE INDEX {one}" for one in some]
         return [*tables, "INSERT INTO p SELECT g, g FROM generate_series(0, 39) g"]
 
     def next(self) -> Step:
@@ -87,8 +100,31 @@ class Script:
             return self._load()
         kinds: list[Callable[[], str]] = [self._question] * 3
         kinds += [self._change] * 4
-        kinds += [self._definition]
+        kinds += [self._definition, self._several, self._caught]
         return Step(self.random.choice(kinds)())
+
+    def _several(self) -> str:
+        """Statements of one message: a transaction without a block, or a part of one."""
+        kinds = (self._inserted, self._definition, self._change, self._question)
+        return "; ".join(self.random.choice(kinds)() for _ in range(self.random.randrange(2, 6)))
+
+    def _caught(self) -> str:
+        """A block of PL/pgSQL that takes back a part of what it does."""
+        kinds = (self._inserted, self._definition, self._change)
+
+        def some() -> str:
+            made = [self.random.choice(kinds)() for _ in range(self.random.randrange(3))]
+            return "".join(f" {one};" for one in made if not one.startswith(("SELECT", "WITH")))
+
+        fails = self.random.choice(("PERFORM 1/0;", "PERFORM 1/0;", ""))
+        inner = f"BEGIN{some()} {fails} EXCEPTION WHEN others THEN NULL; END"
+        return f"DO $$ BEGIN{some()} {inner};{some()} END $$"
+
+    def _inserted(self) -> str:
+        while True:
+            step = self._load()
+            if not step.lines and "RETURNING" not in step.text:
+                return step.text
 
     def _savepoint(self) -> str:
         chance = self.random.random()
@@ -101,7 +137,7 @@ class Script:
 
     def _load(self) -> Step:
         random = self.random
-        table, count = random.choice("ttccpk"), random.choice((5, 60, 150))
+        table, count = random.choice("ttccpkxx"), random.choice((5, 60, 150))
         first = random.choice((0, 0, 100, 200, 500, 1000, 5000, random.randrange(20000))) + 1
         twice = random.random() < 0.1
         if random.random() < 0.4:
@@ -114,6 +150,7 @@ class Script:
                 "c": f"SELECT id + {first + 40000}, u + {first + 40000}, p, s FROM c",
                 "p": f"SELECT id + {first + 10000}, v FROM p",
                 "k": f"SELECT a, b + {first + 10000}, s FROM k",
+                "x": f"SELECT id + {first + 50000}, d + 60000, n, g + 70000, s || {first} FROM x",
             }[table]
             return Step(f"INSERT INTO {table} {query}{tail}")
         key = "g % 37" if twice else "g"
@@ -124,12 +161,13 @@ class Script:
             "c": f"SELECT {key}, {unique}, {parent}, 's' || g",
             "p": f"SELECT {key}, g % 5",
             "k": f"SELECT g % 3, {key}, 'k' || g",
+            "x": f"SELECT {key}, {unique}, {parent}, g % 3 - 1, 'X' || g",
         }[table]
         series = f"generate_series({first}, {first + count - 1}) g"
         return Step(f"INSERT INTO {table} {query} FROM {series}{tail}")
 
     def _question(self) -> str:
-        random, table = self.random, self.random.choice("tcpk")
+        random, table = self.random, self.random.choice("tcpkx")
         key, number = _KEY.get(table, "id"), _NUMBER[table]
         some = ", ".join(str(random.randrange(most)) for most in (200, 1200, 6000))
         return random.choice(
@@ -140,27 +178,32 @@ class Script:
                 f"SELECT {number}, count(*) FROM {table} GROUP BY 1",
                 "SELECT count(*), count(p.id), sum(p.v) FROM c LEFT JOIN p ON p.id = c.p",
                 f"SELECT * FROM c WHERE u = {random.randrange(300)}",
+                f"SELECT * FROM x WHERE lower(s) = 'x{random.randrange(300)}'",
+                f"SELECT * FROM x WHERE d = {random.randrange(300)} ORDER BY id",
                 f"SELECT id FROM t WHERE n = 3 AND id > {random.randrange(500)} ORDER BY id LIMIT 4",
             )
         )
 
     def _change(self) -> str:
-        random, table, fifth = self.random, self.random.choice("tcpk"), self.random.randrange(5)
+        random, table, fifth = self.random, self.random.choice("tcpkx"), self.random.randrange(5)
         key, number = _KEY.get(table, "id"), _NUMBER[table]
-        more = "s = s || '!'" if table in "ck" else f"{number} = {number} + 1"
+        more = "s = s || '!'" if table in "ckx" else f"{number} = {number} + 1"
         some = f"generate_series({fifth * 20}, {fifth * 20 + 30}) g"
         return random.choice(
             (
                 f"UPDATE {table} SET {more} WHERE {key} % 5 = {fifth}",
                 f"UPDATE t SET id = id + 100000 WHERE id % 50 = {fifth}",
                 f"UPDATE c SET u = u + 1 WHERE id % 50 = {fifth}",
+                f"UPDATE x SET d = d + 1, n = n + 2 WHERE id % 10 <> {fifth}",
+                f"UPDATE x SET id = id + 1 WHERE id < {40 * fifth}",
+                f"SET CONSTRAINTS ALL {random.choice(('IMMEDIATE', 'DEFERRED'))}",
                 f"DELETE FROM {table} WHERE {key} % 7 = {fifth}",
                 f"DELETE FROM p WHERE id > {random.randrange(30, 300)}",
                 f"INSERT INTO t VALUES ({random.randrange(400)}, 1, 'one')"
                 " ON CONFLICT (id) DO UPDATE SET n = t.n + 10, s = excluded.s",
                 f"INSERT INTO c VALUES ({random.randrange(9000)}, {random.randrange(9000)}, {fifth}, 'x')",
                 f"SELECT * FROM t WHERE id = {random.randrange(300)} FOR UPDATE",
-                f"TRUNCATE {random.choice(('t', 'c', 'k', 'p CASCADE', 't, k'))}",
+                f"TRUNCATE {random.choice(('t', 'c', 'k', 'p CASCADE', 't, k', 'x'))}",
                 f"MERGE INTO t USING (SELECT g FROM {some}) q ON t.id = q.g"
                 " WHEN MATCHED AND g % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET n = 99"
                 " WHEN NOT MATCHED THEN INSERT VALUES (g, 0, 'merged')",
@@ -198,6 +241,9 @@ class Script:
                 f"CREATE UNIQUE INDEX {name} ON t (n, id)",
                 f"ALTER TABLE k ADD CONSTRAINT {name} CHECK (b >= {random.choice((0, 0, 50))})",
                 f"ALTER TABLE t ADD CONSTRAINT {name} UNIQUE (s, id)",
+                f"CREATE UNIQUE INDEX {name} {random.choice(_INDEXES)}",
+                "ALTER TABLE x DROP CONSTRAINT x_pkey;"
+                f" ALTER TABLE x ADD CONSTRAINT x_pkey PRIMARY KEY (id){random.choice(('', ' DEFERRABLE'))}",
             )
         )
         if made.startswith("CREATE TABLE"):
@@ -215,6 +261,7 @@ def _line(table: str, n: int, key: int) -> str:
         "c": (key, n, n % 40, "\\N"),
         "p": (key, n % 5),
         "k": (n % 3, key, f"kk{n}"),
+        "x": (key, n, n, "\\N" if n % 3 else 1, f"xx{n}"),
     }[table]
     return "\t".join(map(str, fields)) + "\n"
 
@@ -259,7 +306,7 @@ def run_round(
         said.append(step)
         if not script.in_block and random.random() < 0.08:
             how = random.choice(("FLUSH", "COMPACT"))
-            ours.run(f"STORAGE {how} TABLE {_SCHEMA}.{random.choice('tcpk')}")
+            ours.run(f"STORAGE {how} TABLE {_SCHEMA}.{random.choice('tcpkx')}")
         expected, found = step.ask(theirs), step.ask(ours)
         of = verdict(expected, found, ordered=False, statement=step.text)
         totals.statements += 1

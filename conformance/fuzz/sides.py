@@ -64,13 +64,13 @@ class Side:
     """One of the two servers. log: what it writes to standard error, as far as that is known."""
 
     def __init__(self, dsn: str, log: list[str] | None = None) -> None:
-        self._dsn = dsn
+        self.dsn = dsn
         self._lost = ""
         self.log = [] if log is None else log
         self._open()
 
     def _open(self) -> None:
-        self.connection = psycopg.connect(self._dsn, autocommit=True)
+        self.connection = psycopg.connect(self.dsn, autocommit=True)
         self.run("SET TIME ZONE 'UTC'")
         self.run(_TIMEOUT)
         self.run(_NO_JIT)

@@ -4,13 +4,14 @@ What a statement has one value for was computed before; what the server alone ca
 of a sequence, an id) comes with them. What is left is computed here, over columns that are rows for that.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from kalam_pg.functions.arrow_udf import evaluation_context
+from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.shipping import packed_expressions, unpacked_expressions
 from kalam_pg.rows.copy_columns import Field, RefusedError
 from kalam_pg.sql.to_python import Closure, compile_expr
@@ -43,6 +44,19 @@ Source = Sent | Same | Given
 SAME_NULL: Final = Same(None)
 
 
+class Computed(NamedTuple):
+    """What is computed of what is sent before rows are made of it, and stands behind it then.
+
+    places: of the columns that are sent, in the row that expressions are over. where: which are taken.
+    values, fields: the expressions, and what they give.
+    """
+
+    places: tuple[int, ...]
+    where: bytes
+    values: bytes
+    fields: tuple[Field, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class RowsRecipe:
     """How rows of a table come of what is sent. It travels to another process.
@@ -51,6 +65,7 @@ class RowsRecipe:
     where: what rows must satisfy to be among them; generated: (place, expression), over the row
     without it; checks: what all of them satisfy, over the row; domains: the same, over a value alone.
     context: what expressions may know (`query.engine_context`). whole: where a NULL leaves a row out.
+    computed: what comes first.
     """
 
     layout: Layout
@@ -63,6 +78,7 @@ class RowsRecipe:
     domains: tuple[tuple[int, bytes], ...] = ()
     context: Mapping[str, object] = field(default_factory=dict)
     whole: tuple[int, ...] = ()
+    computed: Computed | None = None
 
 
 def packed(trees: Sequence[Expr]) -> bytes:
@@ -83,12 +99,13 @@ class RowMaker:
         self._generated = [(at, _compiled(tree)[0]) for at, tree in recipe.generated]
         self._checks = _compiled(recipe.checks)
         self._domains = [(at, _compiled(trees)) for at, trees in recipe.domains]
+        self._first = None if recipe.computed is None else _First(recipe.computed, self._context)
 
     def batches(self, sent: Iterator[list[pa.Array]]) -> Iterator[pa.RecordBatch]:
         """The rows of what is sent. Raises RefusedError: one of them is none of the table's."""
         for columns in sent:
             try:
-                batch = self._batch(columns)
+                batch = self._batch(columns if self._first is None else self._first.of(columns))
             except (KalamError, pa.ArrowException) as exc:
                 raise RefusedError(str(exc)) from exc
             if batch.num_rows:
@@ -163,8 +180,35 @@ class RowMaker:
                     raise RefusedError("a row that breaks a rule")
 
 
-def _compiled(trees: bytes) -> list[Closure]:
-    return [compile_expr(tree, _slot) for tree in unpacked_expressions(trees)] if trees else []
+class _First:
+    """Chooses rows of what is sent, and computes what stands behind it."""
+
+    def __init__(self, computed: Computed, context: EvalContext) -> None:
+        at = {place: number for number, place in enumerate(computed.places)}
+        self._fields = computed.fields
+        self._context = context
+        self._where = _compiled(computed.where, lambda reference: at[reference.column])
+        self._values = _compiled(computed.values, lambda reference: at[reference.column])
+
+    def of(self, sent: list[pa.Array]) -> list[pa.Array]:
+        """The columns, and those that are computed. Raises KalamError, RefusedError."""
+        context, rows = self._context, list(zip(*map(to_values, sent), strict=True))
+        for where in self._where:
+            mask = [where(row, context) is True for row in rows]
+            chosen = pa.array(mask, pa.bool_())
+            sent = [column.filter(chosen) for column in sent]
+            rows = [row for row, taken in zip(rows, mask, strict=True) if taken]
+        made = [
+            field.stored([value(row, context) for row in rows])
+            for field, value in zip(self._fields, self._values, strict=True)
+        ]
+        return [*sent, *made]
+
+
+def _compiled(trees: bytes, slot: Callable[[ColumnRef], int] | None = None) -> list[Closure]:
+    if not trees:
+        return []
+    return [compile_expr(tree, slot or _slot) for tree in unpacked_expressions(trees)]
 
 
 def _slot(reference: ColumnRef) -> int:

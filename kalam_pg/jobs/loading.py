@@ -25,7 +25,7 @@ from kalam_pg.jobs.put_loaded import put_loaded
 from kalam_pg.query import references
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.loads import Loaded, PutRows, put_before
+from kalam_pg.query.loads import Ahead, Loaded, PutRows, Putting, in_order, put_before
 from kalam_pg.query.locks.modes import EXCLUSIVE
 from kalam_pg.query.row_spool import SentRows
 from kalam_pg.query.rows import Entries, Place, Target
@@ -41,7 +41,7 @@ from storage.cold.load import Load
 from storage.cold.load_keys import distinct_values, is_taken
 from storage.cold.manifest import Segment
 from storage.engine import WriteSet
-from storage.errors import KalamError
+from storage.errors import FeatureNotSupportedError, KalamError
 from storage.ids import TabletId
 from storage.tablet import Tablet
 
@@ -56,7 +56,7 @@ def is_for(rules: RowRules) -> bool:
     table = rules.table
     if table.kind is TableKind.STREAM or table.temporary:
         return False
-    return all(map(load_entries.is_plain, rules.unique))
+    return all(map(load_entries.is_for, rules.unique))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,6 @@ class Bulk:
     def may(self, x: Execution, target: Target) -> bool:
         """See `Road`."""
         transaction = x.transaction
-        if transaction.reads is not None:
-            return False
         places: list[Place] = [target, *target.indexes]
         return not any(
             at.id in transaction.changes or self.database.hub.follows(at.id) for at in places
@@ -106,7 +104,8 @@ class Bulk:
         if not self.may(x, target):
             return None
         recipe = yield from load_recipes.recipe_of(x, target.rules, self.sent, self.where)
-        if recipe is None:
+        entries = _makings(target.rules)
+        if recipe is None or entries is None:
             return None
         given = yield from load_recipes.given(x, target.rules, self.sent, sent.lines)
         if given is None:
@@ -122,8 +121,9 @@ class Bulk:
             if here is not None:
                 added.append(here)
                 if isinstance(at, Entries):
+                    making = entries[at.rule.index.id]
                     job = load_entries.job_of(
-                        at.rule, target.rules.table, target.id, added[0].new, seq
+                        making, target.rules.table, target.id, added[0].new, seq
                     )
                 else:
                     job = LoadJob(self.form, recipe, seq, given)
@@ -142,6 +142,8 @@ class Bulk:
     def _added(self, x: Execution, host: LoadHost, at: Target | Entries) -> "_Added | None":
         """A tablet that rows may be added to, with what the transaction has loaded into it, or None."""
         loaded = x.transaction.loads.get(at.id)
+        if loaded is not None and loaded.ahead is not None:
+            return None  # What is written ahead for good is one thing, what is put another.
         if loaded is not None:
             loaded.load.choose(loaded.segments, loaded.rows)
             return _Added(loaded.load, loaded.segments, loaded.rows, loaded.puts)
@@ -167,16 +169,22 @@ class Bulk:
         return _Added(load)
 
     def keep(
-        self, transaction: Transaction, added: "Sequence[_Added]", put: PutRows | None
+        self,
+        transaction: Transaction,
+        added: "Sequence[_Added]",
+        put: PutRows | None,
+        *,
+        ahead: Ahead | None = None,
     ) -> None:
-        """They are the transaction's, until it is taken back to before that. put: see `Loaded.puts`."""
+        """They are the transaction's, until it is taken back to before that. put, ahead: see `Loaded`."""
         loads = dict(transaction.loads)
         for one in added:
-            load = one.load
-            puts = (*one.puts, put) if one is added[0] and put is not None else ()
+            load, puts = one.load, one.puts
+            if one is added[0] and put is not None:
+                puts = (*puts, in_order(put))
             reading = load.reading(load.tablet.layout)
-            loads[load.id] = Loaded(load, load.segments, load.rows, puts, reading)
-        transaction.restoring("loads")
+            loads[load.id] = Loaded(load, load.segments, load.rows, puts, reading, ahead)
+        transaction.restoring_loads()
         transaction.loads = loads
 
     def in_thread(self, x: Execution, call: Callable[[], T]) -> Steps[T]:
@@ -236,7 +244,8 @@ def build(
 ) -> Steps[Load | None]:
     """Load rows, or entries, into an empty tablet that the transaction alone knows. None: nothing was loaded.
 
-    job_of: given the number of all of them. spool: what is sent. Raises 57014.
+    put: writes them ahead, later, where they are not to stay loaded. job_of: given the number of all of them.
+    spool: what is sent. Raises 57014.
     """
     bulk = Bulk(x.database, jobs, SentRows(()), (), None)
     added = bulk.begun(x, LoadHost(x.database), table)
@@ -249,10 +258,18 @@ def build(
     if (yield from bulk.in_thread(x, partial(bulk.written, load, job_of(seq), pieces))) and (
         yield from bulk.in_thread(x, partial(bulk.are_new, LoadHost(x.database), [added]))
     ):
-        bulk.keep(x.transaction, [added], put)
+        bulk.keep(x.transaction, [added], put, ahead=Ahead())
         return load
     _take_back([added])
     return None
+
+
+def _makings(rules: RowRules) -> dict[int, load_entries.Making] | None:
+    """How the rows' entries are made, by index; None: one of them only the server can make."""
+    try:
+        return {r.index.id: load_entries.making(r, rules.table) for r in rules.unique}
+    except FeatureNotSupportedError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +279,7 @@ class _Added:
     load: Load
     segments: tuple[Segment, ...] = ()
     rows: int = 0
-    puts: tuple[PutRows, ...] = ()
+    puts: tuple[Putting, ...] = ()
 
     @property
     def new(self) -> tuple[Segment, ...]:

@@ -8,7 +8,8 @@ row.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from itertools import chain, count
+from typing import Final, NamedTuple, Protocol
 
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution
@@ -29,6 +30,30 @@ LARGE_BYTES: Final = 4 << 20
 PutRows = Callable[[Execution], Steps[object]]
 """Puts the rows one by one."""
 
+_numbers = count()
+
+
+class Putting(NamedTuple):
+    """What puts rows, in the order of the numbers: what is later may need what was before."""
+
+    number: int
+    run: PutRows
+
+
+def in_order(run: PutRows) -> Putting:
+    """It is put after all that has been loaded by now."""
+    return Putting(next(_numbers), run)
+
+
+@dataclass(slots=True)
+class Ahead:
+    """Of a load that is not made changes of but written ahead of COMMIT, for good: whether that is begun, or
+    done. Savepoints do not take that back.
+    """
+
+    begun: bool = False
+    done: bool = False
+
 
 class Road(Protocol):
     """The way on which many rows come to their table without being one by one."""
@@ -45,14 +70,21 @@ class Road(Protocol):
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Rows of one tablet. segments, rows: those of the load that are the transaction's. puts: what makes
-    changes of them; of an index's entries nothing does by itself. reading: the tablet with them.
+    changes of them; of an index's entries nothing does by itself. reading: the tablet with them. ahead: of
+    what a definition has loaded.
     """
 
     load: Load
     segments: tuple[Segment, ...]
     rows: int
-    puts: tuple[PutRows, ...]
+    puts: tuple[Putting, ...]
     reading: Tablet
+    ahead: Ahead | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has been written ahead, so that it is no load any more."""
+        return self.ahead is not None and self.ahead.done
 
 
 def put(x: Execution) -> Steps[None]:
@@ -61,12 +93,16 @@ def put(x: Execution) -> Steps[None]:
     The files stay until it has ended: an open cursor may read them.
     """
     transaction = x.transaction
-    loads = transaction.loads.values()
-    transaction.restoring("loads")
+    loads = transaction.loads
+    transaction.restoring_loads()
     transaction.loads = {}
-    for loaded in loads:
-        for one in loaded.puts:
-            yield from one(x)
+    ahead = [one.ahead for one in loads.values() if one.ahead is not None]
+    for it in ahead:
+        it.begun = True
+    for one in sorted(chain.from_iterable(loaded.puts for loaded in loads.values())):
+        yield from one.run(x)
+    for it in ahead:
+        it.done = True
 
 
 def put_before(x: Execution, target: Target) -> Steps[None]:
@@ -74,6 +110,11 @@ def put_before(x: Execution, target: Target) -> Steps[None]:
     places: list[Place] = [target, *target.indexes]
     if not x.transaction.loads.keys().isdisjoint([place.id for place in places]):
         yield from put(x)
+
+
+def is_half_written(transaction: Transaction) -> bool:
+    """Whether something is loaded that had begun to be written ahead before it was taken back to here."""
+    return any(one.ahead is not None and one.ahead.begun for one in transaction.loads.values())
 
 
 def is_followed(database: Database, transaction: Transaction) -> bool:
@@ -91,11 +132,20 @@ def with_loads(database: Database, transaction: Transaction, write_set: WriteSet
         write_set.loads, write_set.sync, write_set.system_sync = loads, True, True
         own = write_set.system
         write_set.system = [*own, *[(load_key(load.id), None) for load in loads]]
-        write_set.validate = partial(_number, database.engine, write_set, own, loads)
+        write_set.validate = partial(
+            _number, database.engine, write_set, own, loads, write_set.validate
+        )
     return write_set
 
 
 def _number(
-    engine: Engine, write_set: WriteSet, own: list[Put], loads: list[Load], seq: int
+    engine: Engine,
+    write_set: WriteSet,
+    own: list[Put],
+    loads: list[Load],
+    check: Callable[[int], None] | None,
+    seq: int,
 ) -> None:
+    if check is not None:
+        check(seq)  # At SERIALIZABLE: what was read is still so.
     write_set.system = [*own, *[one for load in loads for one in load.number(engine, seq)]]

@@ -124,8 +124,7 @@ class Transaction(LockOwner):
         """What it keeps for its end, of its session's account."""
         self.puts: list[tuple[bytes, bytes | None]] = []
         self.on_end: list[Callable[[], None]] = []
-        """Called when the outcome is known, whatever it is: brings what hangs on the catalogue in line
-        with what the catalogue then is."""
+        """Called when the outcome is known: brings what hangs on the catalogue in line with it."""
         self.numbers: Numbers | None = None
         """What its COMMIT has to write of sequences; None: it has asked for no number."""
         self.notes: Mapping[bytes, bytes | None] = _NO_NOTES
@@ -332,6 +331,13 @@ class Transaction(LockOwner):
         """Have it be again what it is now where what comes next is taken back."""
         self._undo.append(partial(setattr, self, attribute, getattr(self, attribute)))
 
+    def restoring_loads(self) -> None:
+        """The same of its loads; but what is written ahead by then is not loaded, too."""
+        self._undo.append(partial(self._restore_loads, self.loads))
+
+    def _restore_loads(self, loads: "dict[TabletId, Loaded]") -> None:
+        self.loads = {one: at for one, at in loads.items() if not at.is_settled}
+
     def is_deferred(self, constraint: int, rule: ForeignKey | Index) -> bool:
         """Whether a constraint is looked after at the end of the transaction only."""
         modes = self.constraint_modes
@@ -373,7 +379,7 @@ class Transaction(LockOwner):
     def unwrite(self, tables: Container[int]) -> None:
         """What it has written to these tables is not written."""
         if self.loads:
-            self.restoring("loads")
+            self.restoring_loads()
             self.loads = {one: at for one, at in self.loads.items() if one.table not in tables}
         for tablet in [one for one in {**self.changes, **self.emptied} if one.table in tables]:
             self._undo.append(partial(self._restore, tablet, *self._forget(tablet)))

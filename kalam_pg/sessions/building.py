@@ -1,5 +1,7 @@
 """Many rows of a definition become segments: the entries of a new unique index, or rows under another key.
 
+What comes after it in its transaction may need them to be no load (`query.loads.put`): then they are written
+ahead, for good, as they would have been at once; a savepoint takes back the definition, or leaves them there.
 Where that cannot be, or finds that a value comes twice, they are written ahead one by one (`indexing`), which
 says which value it is.
 """
@@ -22,28 +24,31 @@ from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copy_columns import fields_of
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sessions.table_rows import rows_of
+from storage.errors import FeatureNotSupportedError
 
 
 def load_index(
     sql: SqlSession, table: Table, rule: UniqueRule, user: User, fill: PutRows
 ) -> Steps[bool]:
     """Load the entries of a new unique index. False: they are to be written ahead. fill: does that, later."""
-    if not (_may(sql, table) and load_entries.is_plain(rule)):
+    if not (_may(sql, table) and load_entries.is_for(rule)):
         return False
-    places = load_entries.places_of(rule, table)
-    columns = [table.columns[at] for at in places]
+    try:
+        making = load_entries.making(rule, table)
+    except FeatureNotSupportedError:
+        return False
+    columns = [table.columns[at] for at in making.places]
     x, source = yield from rows_of(sql, table, sql.snapshot, user, columns)
     try:
         spool = yield from large_insert.many(x, source, [])
         if spool is None:
             return False
         form = SentRows(fields_of(columns))
-        recipe = load_entries.recipe_of(rule)
         loaded = yield from loading.build(
             sql.jobs,
             x,
             rule.entries,
-            lambda seq: LoadJob(form, recipe, seq, sparse=True),
+            lambda seq: LoadJob(form, making.recipe, seq, sparse=True),
             spool,
             fill,
         )
@@ -70,7 +75,11 @@ def load_rows(
     ids = [column.id for column in after.layout.columns]
     if change.fillings or not given.keys() >= set(ids):
         return False  # A hidden key, for one, each row is given.
-    if not (_may(sql, after) and all(map(load_entries.is_plain, rules.unique))):
+    if not (_may(sql, after) and all(map(load_entries.is_for, rules.unique))):
+        return False
+    try:
+        makings = [load_entries.making(rule, after) for rule in rules.unique]
+    except FeatureNotSupportedError:
         return False
     columns = [before.columns[given[one]] for one in ids]
     x, source = yield from rows_of(sql, before, snapshot, user, columns)
@@ -92,8 +101,8 @@ def load_rows(
         )
         if rows is None:
             return False
-        for rule in rules.unique:
-            job = partial(load_entries.job_of, rule, after, rows.id, rows.segments)
+        for rule, making in zip(rules.unique, makings, strict=True):
+            job = partial(load_entries.job_of, making, after, rows.id, rows.segments)
             made = yield from loading.build(sql.jobs, x, rule.entries, job, None, None)
             if made is None:
                 x.transaction.unwrite({rows.id.table, *[u.entries.id for u in rules.unique]})
@@ -106,6 +115,4 @@ def load_rows(
 def _may(sql: SqlSession, table: Table) -> bool:
     if table.kind is TableKind.STREAM or table.temporary:
         return False
-    transaction = sql.begin_implicit()
-    # What is put later is written ahead for good: a savepoint could not take it back.
-    return transaction.reads is None and not transaction.block
+    return sql.begin_implicit().reads is None

@@ -144,7 +144,11 @@ def before_commit(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
     Changes of the same tablet would be lost: their commit is flushed by definition.
     """
     changed = transaction.changes.keys()
-    if loads.is_followed(sql.database, transaction) or not changed.isdisjoint(transaction.loads):
+    if (
+        loads.is_followed(sql.database, transaction)
+        or loads.is_half_written(transaction)
+        or not changed.isdisjoint(transaction.loads)
+    ):
         yield from _put(sql)
     found = [loaded.load for loaded in transaction.loads.values()]
     timeout_s = int(sql.settings["statement_timeout"]) / 1000.0

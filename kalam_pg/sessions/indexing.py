@@ -58,17 +58,17 @@ def _fill_tablet(
 def _fill_later(
     sql: SqlSession, table: Table, rule: UniqueRule, user: User, _x: Execution
 ) -> Steps[None]:
-    yield from _write_tablet(sql, table, (rule,), user)
+    yield from _write_tablet(sql, table, (rule,), user, again=True)
 
 
 def _write_tablet(
-    sql: SqlSession, table: Table, rules: Sequence[UniqueRule], user: User
+    sql: SqlSession, table: Table, rules: Sequence[UniqueRule], user: User, *, again: bool = False
 ) -> Steps[None]:
     x, source = yield from rows_of(sql, table, sql.snapshot, user)
     try:
         while len(portion := (yield from source.take(PORTION))):
             for rule in rules:
-                yield from put_entries(x, sql, table, rule, portion.rows())
+                yield from put_entries(x, sql, table, rule, portion.rows(), again=again)
             yield from breathe()
             elsewhere.renew(x)
     finally:
@@ -76,9 +76,15 @@ def _write_tablet(
 
 
 def put_entries(
-    x: Execution, sql: SqlSession, table: Table, rule: UniqueRule, rows: Iterable[Row]
+    x: Execution,
+    sql: SqlSession,
+    table: Table,
+    rule: UniqueRule,
+    rows: Iterable[Row],
+    *,
+    again: bool = False,
 ) -> Steps[None]:
-    """Write the entries that rows of a table have in a unique index. Raises 23505."""
+    """Write a table's rows' entries in a unique index. again: see `write_ahead`. Raises 23505."""
     entries: list[Row] = []
     for row in rows:
         entry = yield from elsewhere.entry(x, rule, row)
@@ -89,7 +95,9 @@ def put_entries(
         shown = shown_entry(table, rule, entry, sql.context(()))
         return duplicate(table, rule.index.name, shown, own=x.user is sql.user)
 
-    yield from write_ahead(sql, rule.entries, x.user, entries, rule.entry_key, duplicated)
+    yield from write_ahead(
+        sql, rule.entries, x.user, entries, rule.entry_key, duplicated, again=again
+    )
 
 
 def write_ahead(
@@ -99,8 +107,13 @@ def write_ahead(
     rows: Iterable[Row],
     key_of: Callable[[Row], bytes],
     duplicated: Callable[[Row], UniqueViolationError],
+    *,
+    again: bool = False,
 ) -> Steps[None]:
-    """Commit rows where nobody looks before a definition is committed; all have to have other keys."""
+    """Commit rows where nobody looks before a definition is committed; all have to have other keys.
+
+    again: they were loaded before, so that they are known to; some may have been written ahead by then.
+    """
     tablet = sql.database.tablet(stored, user).id
     writes: dict[bytes, Write] = {}
     for row in rows:
@@ -108,9 +121,10 @@ def write_ahead(
         if key in writes:
             raise duplicated(row)
         writes[key] = Write(tablet, Op.INSERT, key, row, None, stored.version, 0)
-    if not writes:
+    view = sql.database.engine.current
+    made = [w for w in writes.values() if not again or view.position(tablet, w.key) is None]
+    if not made:
         return
-    made = list(writes.values())
     stream = stored.kind is TableKind.STREAM
     write_set = WriteSet([] if stream else made, made if stream else [], [], sync=False)
     try:

@@ -99,7 +99,7 @@ def _write_spooled(sql: SqlSession, rules: RowRules, user: User, spool: RowSpool
     x = Execution(sql.database, sql.begin_implicit(), user, sql.context(()))
     source = spool.source()
     while len(portion := (yield from source.take(indexing.PORTION))):
-        yield from _write(x, sql, rules, portion.rows())
+        yield from _write(x, sql, rules, portion.rows(), again=True)
         yield from breathe()
         elsewhere.renew(x)
 
@@ -121,7 +121,9 @@ def _mover(change: TableChange, rules: RowRules) -> Callable[[Row, Execution], R
     return with_key
 
 
-def _write(x: Execution, sql: SqlSession, rules: RowRules, rows: Sequence[Row]) -> Steps[None]:
+def _write(
+    x: Execution, sql: SqlSession, rules: RowRules, rows: Sequence[Row], *, again: bool = False
+) -> Steps[None]:
     table = rules.table
 
     def duplicated(row: Row) -> UniqueViolationError:
@@ -129,9 +131,9 @@ def _write(x: Execution, sql: SqlSession, rules: RowRules, rows: Sequence[Row]) 
         shown = rules.shown_key(row, x.context)
         return indexing.duplicate(table, key, shown, own=x.user is sql.user)
 
-    yield from indexing.write_ahead(sql, table, x.user, rows, rules.key_of, duplicated)
+    yield from indexing.write_ahead(sql, table, x.user, rows, rules.key_of, duplicated, again=again)
     for rule in rules.unique:
-        yield from indexing.put_entries(x, sql, table, rule, rows)
+        yield from indexing.put_entries(x, sql, table, rule, rows, again=again)
 
 
 def _same(row: Row) -> Row:
