@@ -52,6 +52,7 @@ class NewIndex:
     include: tuple[str, ...] = ()
     method: str = "btree"
     parameters: tuple[tuple[str, str], ...] = ()
+    comment: str = ""
 
 
 def create_index(
@@ -87,6 +88,7 @@ def build_index(snapshot: Snapshot, ids: Ids, table: Table, new: NewIndex) -> In
         include=include,
         method=new.method,
         parameters=new.parameters,
+        comment=new.comment,
     )
 
 

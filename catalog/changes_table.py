@@ -63,6 +63,7 @@ class NewColumn:
     position: int = 0
     domain: int = 0
     sequence: SequenceOptions = field(default_factory=SequenceOptions)
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class NewConstraint:
     """A constraint as it is to be; name "" when PostgreSQL's rules are to name it.
 
     kind: "p" | "u" | "c". columns: of a key; of a check those that it mentions, for its name.
-    nulls_distinct: of "u", whether rows with a NULL in it are all different. deferrable, deferred: of "p", "u".
+    nulls_distinct: of "u", whether rows with a NULL in it are all different. deferrable, deferred: of keys.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class NewConstraint:
     position: int = 0
     deferrable: bool = False
     deferred: bool = False
+    comment: str = ""
 
     @property
     def is_indexed(self) -> bool:
@@ -260,6 +262,7 @@ def made_column(new: NewColumn, column_id: int) -> Column:
         new.default,
         "" if new.identity == "s" else new.identity,
         new.generated,
+        comment=new.comment,
         domain=new.domain,
     )
 
@@ -360,7 +363,9 @@ def _constraints(
             name = given.name or constraint_name(new.name, given.kind, given.columns, taken)
             taken.add(name)
             on = ()
-        made.append(Constraint(first_id + at, name, given.kind, on, given.check))
+        made.append(
+            Constraint(first_id + at, name, given.kind, on, given.check, comment=given.comment)
+        )
     return tuple(made)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from catalog import codec, erasing, role_settings
+from catalog import codec, default_privileges, erasing, role_settings
 from catalog.changes import CatalogChange
 from catalog.errors import (
     DuplicateObjectError,
@@ -125,7 +125,7 @@ def same_named(get: Get, user: User) -> list[User]:
 def purge_user(snapshot: Snapshot, get: Get, user: User) -> CatalogChange:
     """DROP USER … PURGE: forget it, and have its rows erased (`jobs.erasing`)."""
     keys = [codec.user_key(user.id), codec.role_key(user.oid), erasing.former_key(user.id)]
-    keys += role_settings.keys_of(user.id)
+    keys += (*role_settings.keys_of(user.id), default_privileges.acl_key(user.id))
     holder = get(codec.user_name_key(user.name))
     if holder is not None and codec.decode(holder) == user.id:
         keys.append(codec.user_name_key(user.name))

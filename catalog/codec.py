@@ -5,8 +5,8 @@ S | "sequence" | id
 S | "type" | OID        (those that people make)      S | "function" | OID    (the same)
 S | "index" | id -> id of its table   (ids under which storage has something beside its own)
 S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
-S | "setting" | database | user id   (`role_settings`)
-S | "catalog"  -> version                        S | "ids" -> OIDs below this may have been given
+S | "setting" | database | user id   (`role_settings`)      S | "default_acl" | user id
+S | "catalog"  -> version   S | "database_comment" -> text   S | "ids" -> OIDs below this may have been given
 """
 
 from collections.abc import Callable
@@ -48,6 +48,7 @@ _decode = msgspec.msgpack.Decoder(ext_hook=from_extension).decode
 
 CATALOG_KEY = system_key("catalog")
 IDS_KEY = system_key("ids")
+DATABASE_COMMENT_KEY = system_key("database_comment")
 
 
 def namespace_key(namespace_id: int) -> bytes:

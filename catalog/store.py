@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from catalog import codec, codec_functions, codec_types, role_settings
+from catalog import codec, codec_functions, codec_types, default_privileges, role_settings
 from catalog.changes import CatalogChange, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
 from catalog.functions import Function
@@ -115,6 +115,15 @@ class Store:
     def role_settings(self) -> Iterator[tuple[bytes, bytes]]:
         """What `catalog.role_settings` has stored."""
         return self._engine.system_scan(role_settings.PREFIX)
+
+    def database_comment(self) -> str:
+        """COMMENT ON DATABASE, "" for none."""
+        data = self._engine.system_get(codec.DATABASE_COMMENT_KEY)
+        return "" if data is None else str(codec.decode(data))
+
+    def default_acls(self) -> Iterator[tuple[bytes, bytes]]:
+        """What `catalog.default_privileges` has stored."""
+        return self._engine.system_scan(default_privileges.PREFIX)
 
     def users(self) -> Iterator[User]:
         """Every user, in order of ids, deleted ones too. For listings: there may be millions."""

@@ -7,6 +7,7 @@ a new object has (`acldefault`). A grant counts as its object's owner's, as one 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from catalog.default_privileges import EVERYWHERE, SEQUENCES, DefaultAcl
 from catalog.errors import InvalidParameterValueError
 from catalog.model import Grant, Namespace
 from catalog.pg_catalog.visible import Visible
@@ -78,6 +79,15 @@ def of_namespace(visible: Visible, namespace: Namespace) -> Value:
     if not any(other.startswith("=") for other in others):
         others.insert(0, f"=U/{by}")
     return (owners, *others)
+
+
+def of_default(visible: Visible, owner: int, acl: DefaultAcl) -> Value:
+    """pg_default_acl.defaclacl: of a namespace, what is granted beside what a new object has anyway."""
+    kind = SEQUENCE if acl.kind == SEQUENCES else acl.kind
+    if acl.namespace == EVERYWHERE:
+        return items(visible, kind, owner, acl.grants, public=acl.public)
+    _, *granted = items(visible, kind, owner, acl.grants, public=False) or ("",)
+    return tuple(granted)
 
 
 def _grantee(visible: Visible, grantee: int | str) -> str | None:

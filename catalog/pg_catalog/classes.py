@@ -308,7 +308,7 @@ def pg_constraint(visible: Visible) -> Iterator[Values]:
                 "conname": c.name,
                 "connamespace": visible.namespace_oids.get(table.namespace, 0),
                 "contype": c.kind,
-                "convalidated": True,
+                "convalidated": c.validated,
                 "conrelid": oids.table_oid(table.id),
                 "conindid": oid if c.kind in {"p", "u"} else 0,
                 "confupdtype": " ",

@@ -50,7 +50,9 @@ def _description(oid: int, catalog: int, number: int, text: str) -> Values:
 
 
 def pg_shdescription(visible: Visible) -> Iterator[Values]:
-    """Comments on what all databases share: roles."""
+    """Comments on what all databases share: this one, and roles."""
+    if comment := visible.database_comment():
+        yield {"objoid": oids.DATABASE, "classoid": 1262, "description": comment}
     for user in visible.roles():
         if user.comment and user.deleted_at_us is None:
             yield {"objoid": user.oid, "classoid": 1260, "description": user.comment}

@@ -234,6 +234,7 @@ class CatalogObjects:
             "col_description": self._column_description,
             "shobj_description": self._shared_description,
             "acldefault": lambda kind, oid: default_items(kind, self._user_by_id(oid)),
+            "_pg_index_position": self._index_position,
             "to_regclass": lambda name: self.object_oid("regclass", name),
             "to_regtype": lambda name: self.object_oid("regtype", name),
             "to_regnamespace": lambda name: self.object_oid("regnamespace", name),
@@ -290,16 +291,17 @@ class CatalogObjects:
                     )
             return None
         table, constraint = found
+        later = "" if constraint.validated else " NOT VALID"
         if constraint.kind == "c":
             shown = self._visible.check_text(table, constraint.check, pretty)
-            return f"CHECK ({self._visible.calls(shown)})"
+            return f"CHECK ({self._visible.calls(shown)}){later}"
         parent, bare = None, True
         if constraint.reference is not None:
             place = oids.table_oid(constraint.reference.table)
             there = self._visible.relations_by_oid.get(place)
             parent = there if isinstance(there, Table) else None
             bare = self.is_visible(place) is True
-        return constraint_definition(table, constraint, parent, bare=bare, pretty=pretty)
+        return constraint_definition(table, constraint, parent, bare=bare) + later
 
     def _index(self, oid: int, column: int = 0, pretty: bool = False) -> str | None:
         found = self._visible.indexes_by_oid.get(oid)
@@ -370,11 +372,20 @@ class CatalogObjects:
                     return n.comment or None
         return None
 
+    def _index_position(self, oid: int, column: int) -> int | None:
+        found = self._visible.indexes_by_oid.get(oid)
+        if found is None:
+            return None
+        columns = (*[key.column for key in found[1].keys], *found[1].include)
+        return columns.index(column) + 1 if column in columns else None
+
     def _index_description(self, oid: int) -> str | None:
         found = self._visible.indexes_by_oid.get(oid)
         return None if found is None else found[1].comment or None
 
     def _shared_description(self, oid: int, catalog: str) -> str | None:
+        if catalog == "pg_database" and oid == oids.DATABASE:
+            return self._visible.database_comment() or None
         if catalog != "pg_authid":
             return None
         return next((u.comment or None for u in self._visible.roles() if u.oid == oid), None)

@@ -61,7 +61,7 @@ class Visible:
         materialized view. updatable: the ids of a view's columns that can be assigned, None where not even
         its rows can be deleted; ask `changes_of`. check_text: what stands in the parentheses of a CHECK of a
         table, with or without the parentheses that nobody needs. check_columns: the ids of the columns that
-        it names, in the order in which it does.
+        it names, in the order in which it does. database_comment: COMMENT ON DATABASE, "" for none.
     """
 
     user: User
@@ -85,6 +85,7 @@ class Visible:
     updatable: Callable[[View], frozenset[int] | None] = lambda _view: None
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
     functions: Mapping[int, Function] = field(default_factory=dict)
+    database_comment: Callable[[], str] = str
 
     @cached_property
     def _updatable(self) -> dict[int, frozenset[int] | None]:

@@ -6,6 +6,7 @@ publishing the change is the transaction's.
 
 from kalam_pg.query import (
     ddl_alter,
+    ddl_default_privileges,
     ddl_derived,
     ddl_functions,
     ddl_grants,
@@ -23,6 +24,7 @@ __all__ = ["DdlContext", "DdlPlan", "plan_ddl"]
 
 _REGISTERED = (
     ddl_alter,
+    ddl_default_privileges,
     ddl_derived,
     ddl_functions,
     ddl_grants,

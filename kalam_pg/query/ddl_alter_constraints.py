@@ -181,7 +181,9 @@ def _(action: sa.DropConstraint, work: TableWork) -> None:
 def drop_primary_key(work: TableWork, key: Constraint, *, cascade: bool) -> None:
     """The table has the hidden key in its place. Raises 2BP01 for FOREIGN KEYs that refer to it."""
     if index_of(key, work.now) is not None:
-        work.now = changes_alter.drop_constraint(work.now, key)  # Nothing can refer to a deferrable one.
+        work.now = changes_alter.drop_constraint(
+            work.now, key
+        )  # Nothing can refer to a deferrable one.
     else:
         _drop_referring(work, key, 0, cascade=cascade)
         work.now = changes_key.drop_primary_key(work.context.ids, work.now, key)

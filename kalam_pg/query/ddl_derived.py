@@ -91,7 +91,9 @@ def copied(like: LikeTable, context: DdlContext) -> tuple[list[NewColumn], list[
         if isinstance(relation, Table) and relation.hidden_key and column.name == "_rowid":
             continue
         made = NewColumn(
-            column.name, column.type, column.typmod, column.not_null, domain=column.domain
+            *(column.name, column.type, column.typmod, column.not_null),
+            domain=column.domain,
+            comment=column.comment if "comments" in including else "",
         )
         if column.generated:
             kept = column.generated if "generated" in including else ""
@@ -110,7 +112,10 @@ def _constraints(table: Table, including: frozenset[str]) -> list[NewConstraint]
     for constraint in table.constraints:
         columns = tuple([names[column] for column in constraint.columns])
         if constraint.kind == "c" and "constraints" in including:
-            found.append(NewConstraint("c", constraint.name, columns, constraint.check))
+            comment = constraint.comment if "comments" in including else ""
+            found.append(
+                NewConstraint("c", constraint.name, columns, constraint.check, comment=comment)
+            )
         elif constraint.kind in ("p", "u") and "indexes" in including:
             index = index_of(constraint, table)
             distinct = index is None or index.nulls_distinct
@@ -151,6 +156,7 @@ def copied_indexes(like: LikeTable, context: DdlContext) -> list[NewIndex]:
             tuple(names[column] for column in index.include),
             index.method,
             index.parameters,
+            index.comment if "comments" in like.including else "",
         )
         for index, kind in indexes_of(table)
         if not kind

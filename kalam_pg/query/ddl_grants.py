@@ -25,7 +25,7 @@ _PRIVILEGES = {
 
 @plan.register
 def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
-    privileges = _privileges(statement)
+    privileges = privileges_of(statement)
     grantees = [grantee_or_role(context, name) for name in statement.grantees]
     if statement.on == "function":
         return _all_functions(statement, grantees, context)
@@ -78,7 +78,8 @@ def _all_functions(
     return DdlPlan(change, "GRANT" if statement.grant else "REVOKE")
 
 
-def _privileges(statement: st.GrantRevoke) -> Sequence[str]:
+def privileges_of(statement: st.GrantRevoke) -> Sequence[str]:
+    """What is granted or revoked. Raises 0LP01 for what an object of the kind does not have."""
     written, on = statement.privileges, statement.on
     known = _PRIVILEGES[on]
     if "ALL" in written:

@@ -41,7 +41,7 @@ from kalam_pg.query.ddl_indexes import comment_on_index
 from kalam_pg.query.ddl_references import with_references
 from kalam_pg.query.ddl_sequences import find_sequence, kept_default
 from kalam_pg.query.ddl_types import find_type
-from kalam_pg.query.ddl_users import comment_on_role
+from kalam_pg.query.ddl_users import comment_on_database, comment_on_role
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.parse import column_names
@@ -403,6 +403,8 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
         require(context.user, Action.COMMENT, sequence)
         commented = replace(sequence, comment=comment)
         return DdlPlan(changes.put_sequence(context.snapshot, commented), "COMMENT")
+    if statement.kind == "database":
+        return comment_on_database(statement.name.name, comment, context)
     if statement.kind == "role":
         return comment_on_role(statement.name.name, comment, context)
     if statement.kind == "index":

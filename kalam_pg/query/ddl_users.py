@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from catalog import changes_user, role_settings
+from catalog import changes_user, codec, role_settings
 from catalog.changes import CatalogChange
 from catalog.erasing import check_owns_nothing
 from catalog.errors import (
@@ -14,6 +14,7 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.model import Role, User
+from catalog.pg_catalog.oids import DATABASE_NAME
 from catalog.privileges import Action, require
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
 from kalam_pg.sql import statements_users as st
@@ -188,3 +189,16 @@ def comment_on_role(name: str, comment: str, context: DdlContext) -> DdlPlan:
     require(context.user, Action.ALTER_ROLE, user)
     change = changes_user.change_user(context.snapshot, replace(user, comment=comment))
     return DdlPlan(change, "COMMENT")
+
+
+def comment_on_database(name: str, comment: str, context: DdlContext) -> DdlPlan:
+    """COMMENT ON DATABASE. Raises 42501; of another one it only warns, as a dump may have any name's."""
+    if name != DATABASE_NAME:
+        notice = f'database "{name}" does not exist'
+        return DdlPlan(CatalogChange(context.snapshot, notices=(notice,)), "COMMENT")
+    if context.user.role.rank < Role.DBA.rank:
+        raise InsufficientPrivilegeError(f"must be owner of database {name}")
+    stored = codec.encode(comment) if comment else None
+    return DdlPlan(
+        CatalogChange(context.snapshot, ((codec.DATABASE_COMMENT_KEY, stored),)), "COMMENT"
+    )

@@ -153,8 +153,8 @@ class Catalogue:
     """The server's virtual relations.
 
     users, find_user, find_role: users, all, by id or by OID. sources: rows of `system.*` relations, and of
-    pg_catalog relations about what runs (pg_settings, pg_stat_activity …), by relation name.
-    is_populated: whether a user can read a materialized view, as a transaction sees it.
+    pg_catalog relations about what runs (pg_settings, …), by relation name. is_populated: whether a user can
+    read a materialized view, as a transaction sees it. database_comment: COMMENT ON DATABASE.
     """
 
     users: Callable[[], Iterable[User]]
@@ -162,6 +162,7 @@ class Catalogue:
     find_role: Callable[[int], User | None]
     sources: dict[str, LiveRows] = field(default_factory=dict)
     is_populated: "Callable[[Transaction | None, Table, User], bool]" = lambda *_: True
+    database_comment: Callable[[], str] = str
     _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
     _of: Snapshot | None = None
     _room: "_Room" = field(default_factory=_Room)
@@ -221,6 +222,7 @@ class Catalogue:
                 table, text, BindScope(snapshot, (table.namespace, "public"))
             ),
             updatable=lambda v: updatable(v, BindScope(snapshot, search_path, virtual_columns)),
+            database_comment=self.database_comment,
         )
         # That of a transaction which has defined something is for one statement.
         room = self._room if transaction is None else _Room(0)

@@ -164,6 +164,7 @@ def build_services(config: Config, database: Database, forks: ForkServer) -> Ser
         is_populated=lambda transaction, view, user: is_populated(
             transaction, database.engine.current, view, user
         ),
+        database_comment=store.database_comment,
     )
     database.catalogue = catalogue
     database.worker_memory_bytes = config.worker_memory_bytes

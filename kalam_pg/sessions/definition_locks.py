@@ -47,7 +47,7 @@ from kalam_pg.sql.statements_types import (
     DomainNotNull,
     ValidateDomainCheck,
 )
-from kalam_pg.sql.statements_users import AlterSettings
+from kalam_pg.sql.statements_users import AlterDefaultPrivileges, AlterSettings
 
 Lock = tuple[Name, Mode]
 
@@ -77,6 +77,13 @@ def _roles(statement: Statement, change: CatalogChange) -> Iterator[Lock]:
         case st.GrantRevoke(grantees=grantees):
             for name in grantees:
                 yield ("role", name), ACCESS_SHARE
+        case AlterDefaultPrivileges(roles=roles, schemas=schemas, given=given):
+            for name in sorted(roles):
+                yield ("role", name), SHARE_ROW_EXCLUSIVE
+            for name in given.grantees:
+                yield ("role", name), ACCESS_SHARE
+            for schema in schemas:
+                yield ("schema", schema.name), ACCESS_SHARE
         case AlterSettings(role=name):
             yield ("role", name), SHARE_ROW_EXCLUSIVE  # "": everybody's.
         case st.CreateNamespace(authorization=name) if name:

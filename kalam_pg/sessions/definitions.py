@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from catalog import default_privileges
 from catalog.changes import CatalogChange, with_views
 from catalog.codec import CATALOG_KEY
 from catalog.difference import Difference, difference
@@ -77,7 +78,13 @@ from kalam_pg.sql.statements_types import (
     DropDomain,
     DropType,
 )
-from kalam_pg.sql.statements_users import AlterSettings, AlterUser, CreateUser, DropUser
+from kalam_pg.sql.statements_users import (
+    AlterDefaultPrivileges,
+    AlterSettings,
+    AlterUser,
+    CreateUser,
+    DropUser,
+)
 from kalam_pg.sql.statements_views import CreateView, DropView
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Call, ColumnRef, TableScan
@@ -102,6 +109,7 @@ STATEMENTS = (
     st.CommentOn,
     CreateUser,
     AlterUser,
+    AlterDefaultPrivileges,
     AlterSettings,
     DropUser,
     CreateComposite,
@@ -207,10 +215,15 @@ def _tell(sql: SqlSession, change: CatalogChange) -> None:
     last = len(change.notices) - 1
     for at, notice in enumerate(change.notices):
         detail = change.detail if at == last else ""
-        if notice.startswith("lowering statistics"):
-            sql.notice(notice, severity="WARNING", sqlstate="22023", detail=detail)
+        state = next((s for text, s in _WARNINGS.items() if notice.startswith(text)), "")
+        if state:
+            sql.notice(notice, severity="WARNING", sqlstate=state, detail=detail)
         else:
             sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
+
+
+_WARNINGS = {"lowering statistics": "22023", "database ": "3D000"}
+"""What is told as a warning begins so."""
 
 
 def _recount(
@@ -297,6 +310,10 @@ def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snap
             continue
         plan = plan_ddl(statement, context)
         made = difference(before, plan.change.snapshot)
+        change = default_privileges.applied(before, plan.change, made, context.get)
+        if change is not plan.change:
+            plan = replace(plan, change=change)
+            made = difference(before, change.snapshot)
         for name, mode in definition_locks.needed(statement, before, plan.change, made):
             if (yield from table_locks.lock(sql, name, mode, deadline, readers=altered)):
                 break

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from catalog import role_settings
+from catalog import default_privileges, role_settings
 from catalog.model import Role, TableKind, User
-from catalog.pg_catalog.oids import DATABASE
+from catalog.pg_catalog import access
+from catalog.pg_catalog.oids import DATABASE, namespace_oid
 from catalog.pg_catalog.visible import Visible
 from catalog.system import LiveRows
 from catalog.types.registry import INET
@@ -45,6 +46,7 @@ def row_sources(services: "Services") -> dict[str, LiveRows]:
         "stats": lambda visible: _stats(services, visible),
         "pg_locks": lambda visible: _locks(services, visible),
         "pg_db_role_setting": lambda visible: _role_settings(services, visible),
+        "pg_default_acl": lambda visible: _default_acls(services, visible),
         "pg_stat_activity": lambda visible: _activity(services, visible),
     }
 
@@ -152,6 +154,21 @@ def _role_settings(services: "Services", visible: Visible) -> Rows:
             "setrole": living[user].oid if user else 0,
             "setconfig": tuple(config),
         }
+
+
+def _default_acls(services: "Services", visible: Visible) -> Rows:
+    living = {user.id: user for user in visible.roles() if user.deleted_at_us is None}
+    schemas = {n.id: namespace_oid(n.name, n.id) for n in visible.all_namespaces if n.id}
+    schemas[default_privileges.EVERYWHERE] = 0
+    for user, acl in default_privileges.listed(services.database.store.default_acls(), living):
+        if acl.namespace in schemas:
+            yield {
+                "oid": acl.oid,
+                "defaclrole": living[user].oid,
+                "defaclnamespace": schemas[acl.namespace],
+                "defaclobjtype": acl.kind,
+                "defaclacl": access.of_default(visible, user, acl),
+            }
 
 
 def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, Value]]:

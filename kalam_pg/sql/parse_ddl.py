@@ -261,6 +261,8 @@ def alter(reader: StatementReader) -> Statement:
         return RenameNamespace(name, reader.column_name())
     if reader.at(*_ROLES):
         return parse_users.alter_user(reader)
+    if reader.at_words("default", "privileges"):
+        return parse_users.alter_default_privileges(reader)
     if reader.at("database") and reader.peek(2).key in ("set", "reset"):
         if reader.peek(3).key == "tablespace":
             return _other(reader, "ALTER")
@@ -294,6 +296,9 @@ def comment(reader: StatementReader) -> Statement:
     if reader.accept("role"):
         name = TableName("", reader.role_name())
         return CommentOn("role", name, "", _comment_text(reader))
+    if reader.accept("database"):
+        name = TableName("", reader.column_name())
+        return CommentOn("database", name, "", _comment_text(reader))
     if reader.at(*parse_functions.KINDS):
         return parse_functions.comment(reader)
     if reader.accept("extension"):

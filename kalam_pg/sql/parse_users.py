@@ -8,7 +8,13 @@ from kalam_pg.sql.parse_functions import KINDS, function_name
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import GrantRevoke, Statement, TableName, Unsupported
 from kalam_pg.sql.statements_functions import GrantExecute
-from kalam_pg.sql.statements_users import AlterSettings, AlterUser, CreateUser, DropUser
+from kalam_pg.sql.statements_users import (
+    AlterDefaultPrivileges,
+    AlterSettings,
+    AlterUser,
+    CreateUser,
+    DropUser,
+)
 
 _PRIVILEGES = ("select", "insert", "update", "delete", "create", "usage", "execute")
 _TABLE_ONLY = ("truncate", "references", "trigger", "connect", "temporary", "temp")
@@ -202,6 +208,59 @@ def _grant(reader: StatementReader, *, grant: bool) -> Statement:
     if not grant:
         reader.cascade()
     return GrantRevoke(grant, privileges, on, names, tuple(grantees), schemas)
+
+
+_NEW = {
+    "tables": "table",
+    "sequences": "sequence",
+    "types": "type",
+    "schemas": "namespace",
+    **dict.fromkeys(("functions", "routines"), "function"),
+}
+"""What default privileges are of."""
+
+
+def alter_default_privileges(reader: StatementReader) -> AlterDefaultPrivileges:
+    """ALTER DEFAULT PRIVILEGES [FOR ROLE …] [IN SCHEMA …] {GRANT | REVOKE} … ON TABLES … (behind ALTER)."""
+    reader.expect("default")
+    reader.expect("privileges")
+    roles: tuple[str, ...] = ()
+    schemas: tuple[TableName, ...] = ()
+    while reader.at("for", "in"):
+        token = reader.advance()
+        if roles if token.key == "for" else schemas:
+            raise SqlSyntaxError(
+                "conflicting or redundant options", position=reader.position(token)
+            )
+        if token.key == "in":
+            reader.expect("schema")
+            schemas = tuple(reader.many(lambda: _namespace(reader)))
+        elif not (reader.accept("role") or reader.accept("user")):
+            reader.fail()
+        else:
+            roles = tuple(reader.many(reader.role_or_self))
+    given = _default_grant(reader)
+    return AlterDefaultPrivileges(roles, schemas, given)
+
+
+def _default_grant(reader: StatementReader) -> GrantRevoke:
+    grant = not reader.at("revoke")
+    if not (reader.accept("grant") or reader.accept("revoke")):
+        reader.fail()
+    if reader.at_words("grant", "option", "for"):
+        reader.unsupported("GRANT OPTION")
+    privileges = _privileges(reader)
+    reader.expect("on")
+    if not reader.at(*_NEW):
+        reader.fail()
+    on = _NEW[reader.advance().key]
+    reader.expect("to" if grant else "from")
+    grantees = reader.many(lambda: _grantee(reader))
+    if reader.at_words("with", "grant", "option"):
+        reader.unsupported("WITH GRANT OPTION")
+    if not grant:
+        reader.cascade()
+    return GrantRevoke(grant, privileges, on, (), tuple(grantees))
 
 
 def _grant_execute(

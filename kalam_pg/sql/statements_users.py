@@ -1,7 +1,10 @@
 """Users and roles: CREATE, ALTER and DROP USER. As `statements`."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from kalam_pg.sql.statements import GrantRevoke, TableName
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,24 @@ class AlterSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AlterDefaultPrivileges:
+    """Of what these roles (none: who says it) make from now on, in these schemas or (none) all.
+
+    given: the GRANT or REVOKE, which names no objects.
+    """
+
+    roles: tuple[str, ...]
+    schemas: tuple["TableName", ...]
+    given: "GrantRevoke"
+
+
+@dataclass(frozen=True, slots=True)
 class DropUser:
     names: tuple[str, ...]
     if_exists: bool = False
     purge: bool = False
 
 
-UserStatement: TypeAlias = CreateUser | AlterUser | AlterSettings | DropUser
+UserStatement: TypeAlias = (
+    CreateUser | AlterUser | AlterSettings | AlterDefaultPrivileges | DropUser
+)
