@@ -1,12 +1,14 @@
 """Binding of FOR UPDATE and its kin: which relations each clause means, and what cannot be locked."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
 from catalog.errors import FeatureNotSupportedError, UndefinedTableError, WrongObjectTypeError
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_expr import consumed
+from kalam_pg.sql.locked_queries import taken_in
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
@@ -17,6 +19,7 @@ from kalam_pg.sql.tree import (
     Join,
     LockClause,
     RowsFrom,
+    Select,
     SubqueryScan,
     TableScan,
     Target,
@@ -28,25 +31,21 @@ from kalam_pg.sql.walk import walk
 _WAITS = {True: "NOWAIT", False: "SKIP LOCKED", None: ""}
 
 
-def bind_locking(
-    level: Level,
-    node: exp.Expr,
-    items: Sequence[FromItem],
-    targets: Sequence[Target],
-    *,
-    distinct: bool,
-) -> tuple[LockClause, ...]:
-    """The locking clauses of a SELECT whose FROM and select list are bound.
+def bind_locking(level: Level, node: exp.Expr, query: Select, *, distinct: bool) -> Select:
+    """A bound SELECT with its locking clauses; views in it that these mean are a part of it.
 
     Raises:
         FeatureNotSupportedError: The query, or what a clause names, has no rows to lock.
         UndefinedTableError: A clause names what is not in FROM.
+        WrongObjectTypeError: It names a materialized view.
     """
-    locks = node.args.get("locks") or ()
+    locks = node.args.get("locks")
     if not locks:
-        return ()
-    leaves = {leaf.relation: (leaf, nullable) for leaf, nullable in _leaves(items)}
+        return query
+    leaves = {leaf.relation: (leaf, nullable) for leaf, nullable in _leaves(query.from_)}
     found: list[LockClause] = []
+    within: dict[int, tuple[int, ...]] = {}
+    targets = query.targets
     for lock in locks:
         consumed(lock, "expressions", "wait", "update")
         strength = strength_of(lock)
@@ -56,11 +55,37 @@ def bind_locking(
             relations = [_named(level, leaves, name, strength) for name in names]
         else:
             relations = list(_everything(leaves, strength))
-        tables = tuple(r for r in relations if isinstance(leaves[r][0], TableScan))
+        tables: list[int] = []
+        for relation in relations:
+            leaf, _ = leaves[relation]
+            if isinstance(leaf, TableScan):
+                tables.append(relation)
+            elif isinstance(leaf, SubqueryScan) and _holds_tables(leaf):
+                if relation not in within:
+                    query, inner = _taken_in(query, leaf, strength, position(lock))
+                    within[relation] = inner
+                tables += within[relation]
         if tables:
             wait = _WAITS[lock.args.get("wait")]
-            found.append(LockClause(strength, tables, wait))
-    return tuple(found)
+            found.append(LockClause(strength, tuple(tables), wait))
+    return replace(query, locking=tuple(found))
+
+
+def _taken_in(
+    query: Select, leaf: SubqueryScan, strength: str, at: int
+) -> tuple[Select, tuple[int, ...]]:
+    """The query with a view or derived table taken in, and the tables that this has put into FROM."""
+    made = taken_in(query, leaf.relation)
+    if made is None:
+        raise FeatureNotSupportedError(
+            f"{strength} of a view or subquery that is more than tables and conditions is not supported",
+            hint="Name the tables to lock with OF.",
+            position=at,
+        )
+    query, tables = made
+    for scan in tables:
+        _check_table(scan)
+    return query, tuple([scan.relation for scan in tables])
 
 
 def strength_of(lock: exp.Expr) -> str:
@@ -144,14 +169,13 @@ def _check_lockable(leaf: Leaf, strength: str, *, nullable: bool, at: int) -> No
         what = "the nullable side of an outer join"
     if what is not None:
         raise FeatureNotSupportedError(f"{strength} cannot be applied to {what}", position=at)
-    if isinstance(leaf, TableScan) and leaf.table.materialized is not None:
+    if isinstance(leaf, TableScan):
+        _check_table(leaf)
+
+
+def _check_table(leaf: TableScan) -> None:
+    if leaf.table.materialized is not None:
         raise WrongObjectTypeError(f'cannot lock rows in materialized view "{leaf.table.name}"')
-    if _holds_tables(leaf):
-        raise FeatureNotSupportedError(
-            f"{strength} of a view or subquery is not supported yet",
-            hint="Name the tables to lock with OF.",
-            position=at,
-        )
 
 
 def _holds_tables(leaf: Leaf) -> bool:

@@ -147,11 +147,13 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
         check_grouped(level, seen, group_by)
         if sets:
             check_direct_arguments(seen)
-    made = Select(
-        tuple(targets), output_columns(state, targets), items, condition, grouped, group_by, sets,
-        kept, distinct is not None and not distinct_on, distinct_on, keys, limit, offset,
-        bind_locking(level, node, items, targets, distinct=distinct is not None),
-        with_,
+    made = bind_locking(
+        level, node,
+        Select(
+            tuple(targets), output_columns(state, targets), items, condition, grouped, group_by, sets,
+            kept, distinct is not None and not distinct_on, distinct_on, keys, limit, offset, (), with_,
+        ),
+        distinct=distinct is not None,
     )  # fmt: skip
     return first_rows_alone(made) if with_ and limit is not None else made
 
