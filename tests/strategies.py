@@ -119,6 +119,7 @@ SCALARS: dict[PgType, st.SearchStrategy[Value]] = {
     registry.CIDR: NETWORK.map(within),
     registry.MACADDR: st.binary(min_size=6, max_size=6),
     registry.MACADDR8: st.binary(min_size=8, max_size=8),
+    registry.PG_LSN: st.binary(min_size=8, max_size=8),
     registry.JSONPATH: st.sampled_from(("$", 'strict $."a"[*]', '$?(@."b" > 1.5 && exists (@.*))')),
     registry.VECTOR: VECTOR,
     registry.TID: st.builds("({},{})".format, UINT32, st.integers(0, (1 << 16) - 1)),

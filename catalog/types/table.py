@@ -23,6 +23,7 @@ in rows, closures, parameters and constants. Forms:
     composite                  bytes of its fields (`catalog.types.composite`)
     bit, bit varying           str of zeros and ones
     money                      int, hundredths
+    pg_lsn                     bytes, 8, that sort
     time with time zone        bytes, 12, that sort (`catalog.types.timetz`)
 """
 

@@ -27,6 +27,7 @@ from catalog.types.registry import (
     MONEY,
     NUMERIC,
     OID,
+    PG_LSN,
     TEXT,
     TIME,
     TIMESTAMP,
@@ -271,7 +272,7 @@ def _spread() -> list[Overload]:
 
 _ORDERED = (
     INT2, INT4, INT8, FLOAT4, FLOAT8, NUMERIC, TEXT, BPCHAR, OID,
-    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, INET, ANYENUM, TIMETZ, MONEY,
+    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, INET, ANYENUM, TIMETZ, MONEY, PG_LSN,
 )  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (

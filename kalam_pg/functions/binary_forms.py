@@ -23,6 +23,7 @@ from catalog.types.registry import (
     NAME,
     NUMERIC,
     OID,
+    PG_LSN,
     TEXT,
     TIME,
     TIMESTAMP,
@@ -40,8 +41,8 @@ _IMMUTABLE = {
     "cidr_send": CIDR, "date_send": DATE, "float4send": FLOAT4, "float8send": FLOAT8, "inet_send": INET,
     "int2send": INT2, "int4send": INT4, "int8send": INT8, "interval_send": INTERVAL, "json_send": JSON,
     "jsonb_send": JSONB, "macaddr_send": MACADDR, "macaddr8_send": MACADDR8, "numeric_send": NUMERIC,
-    "oidsend": OID, "time_send": TIME, "timestamp_send": TIMESTAMP, "timestamptz_send": TIMESTAMPTZ,
-    "timetz_send": TIMETZ, "uuid_send": UUID, "varbit_send": VARBIT,
+    "oidsend": OID, "pg_lsn_send": PG_LSN, "time_send": TIME, "timestamp_send": TIMESTAMP,
+    "timestamptz_send": TIMESTAMPTZ, "timetz_send": TIMETZ, "uuid_send": UUID, "varbit_send": VARBIT,
 }  # fmt: skip
 _STABLE = {"bpcharsend": BPCHAR, "namesend": NAME, "textsend": TEXT, "varcharsend": VARCHAR}
 """What is in a client's encoding, as PostgreSQL sees it; here it is UTF-8."""

@@ -36,6 +36,7 @@ from catalog.types.registry import (
     NUMMULTIRANGE,
     NUMRANGE,
     OID,
+    PG_LSN,
     RECORD,
     TEXT,
     TIME,
@@ -296,7 +297,7 @@ def _zoned(left: PgType, right: PgType) -> list[Overload]:
 _INTEGERS = (INT2, INT4, INT8)
 _PLAIN = (
     BOOL, OID, TEXT, NAME, CHAR, BYTEA, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID, INET, MACADDR,
-    MACADDR8, TIMETZ, BIT, VARBIT, MONEY,
+    MACADDR8, TIMETZ, BIT, VARBIT, MONEY, PG_LSN,
     *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind == "bytes"),
 )  # fmt: skip
 

@@ -68,6 +68,7 @@ _FIXED: Final = frozenset(
             "regnamespace",
             "macaddr",
             "macaddr8",
+            "pg_lsn",
             "anyenum",
         ),
         *("date", "time", "timestamp", "timestamptz", "interval", "inet", "cidr"),

@@ -27,7 +27,7 @@ _ALREADY_ORDERED = frozenset(
         types.TIMESTAMPTZ, types.UUID, types.REGCLASS, types.REGTYPE, types.REGPROC,
         types.REGNAMESPACE, types.REGROLE, types.FLOAT4, types.FLOAT8, types.XID, types.UNKNOWN,
         types.INET, types.CIDR, types.MACADDR, types.MACADDR8, types.TIMETZ, types.MONEY,
-        types.BIT, types.VARBIT,
+        types.BIT, types.VARBIT, types.PG_LSN,
         *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind == "bytes"),
     )
 )  # fmt: skip

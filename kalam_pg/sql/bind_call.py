@@ -29,6 +29,7 @@ from kalam_pg.sql.bind_arguments import in_order, is_named
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
 from kalam_pg.sql.bind_populate import NAMES as POPULATE
 from kalam_pg.sql.bind_populate import populated
+from kalam_pg.sql.bind_true_type import TRUE_TYPES
 from kalam_pg.sql.coerce import argument, coerce, note_call, unify
 from kalam_pg.sql.overloads import (
     Ambiguous,
@@ -78,6 +79,11 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
         special = _SPECIAL.get(name)
         if special is not None:
             return special(level, node)
+        path = level.state.scope.search_path
+        if name in _ELSEWHERE["information_schema"] and "information_schema" not in path:
+            raise no_function(name, arguments(level, node), position(node))
+    if name in TRUE_TYPES:
+        return TRUE_TYPES[name](level, node)
     if lookup.aggregates(name):
         return AGGREGATE[0](level, node)
     at = position(node)
@@ -105,7 +111,14 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
 _ELSEWHERE = {
     "system": OURS,
     "public": IN_PUBLIC,
-    "information_schema": frozenset({"_pg_expandarray"}),
+    "information_schema": frozenset(
+        (
+            *("_pg_expandarray", "_pg_index_position", "_pg_truetypid", "_pg_truetypmod"),
+            *("_pg_char_max_length", "_pg_char_octet_length", "_pg_datetime_precision"),
+            *("_pg_numeric_precision", "_pg_numeric_precision_radix", "_pg_numeric_scale"),
+            "_pg_interval_type",
+        )
+    ),
 }
 """Functions of other schemas than pg_catalog."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from catalog.errors import FeatureNotSupportedError, UndefinedObjectError
+from catalog.errors import DatatypeMismatchError, FeatureNotSupportedError, UndefinedObjectError
 from catalog.row_types import row_type
 from catalog.types import registry as types
 from catalog.types.domain import DomainDefinition
@@ -35,7 +35,19 @@ def resolve_type(
     Raises:
         UndefinedObjectError: `type "x" does not exist`.
         FeatureNotSupportedError: PostgreSQL has the type, this server has not.
+        DatatypeMismatchError: It has a COLLATE, and is no text.
     """
+    found = _resolved(name, snapshot, search_path)
+    if name.collated and not (found[0].element or found[0]).collatable:
+        raise DatatypeMismatchError(
+            f"collations are not supported by type {found[0].sql_name}", position=name.collated
+        )
+    return found
+
+
+def _resolved(
+    name: TypeName, snapshot: RelationSource, search_path: Sequence[str]
+) -> tuple[PgType, int]:
     if name.schema == "pg_catalog" or (not name.schema and types.by_name(name.name)):
         return _own(name)
     made = snapshot.find_type(name.schema, name.name, search_path)

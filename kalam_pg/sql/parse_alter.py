@@ -2,7 +2,7 @@
 
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.keywords import NOT_A_NAME
-from kalam_pg.sql.parse_columns import collation, column_definition, table_constraint
+from kalam_pg.sql.parse_columns import collated, column_definition, table_constraint
 from kalam_pg.sql.parse_sequences import (
     SET_OF_IDENTITY,
     Clauses,
@@ -177,9 +177,7 @@ def _alter_column(reader: StatementReader) -> AlterAction:
     if not reader.accept("set", "data"):
         reader.accept("set")
     if reader.accept("type"):
-        written = reader.type_name()
-        if reader.at("collate"):
-            collation(reader)
+        written = collated(reader, reader.type_name())
         using = reader.expression_text() if reader.accept("using") else ""
         return SetType(column, written, using)
     if reader.token.kind == "word":

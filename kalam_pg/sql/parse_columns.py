@@ -113,9 +113,7 @@ def _misplaced_attribute(reader: StatementReader) -> None:
     position = reader.position(reader.token)
     for words in _ATTRIBUTES:
         if reader.accept(*words):
-            raise SqlSyntaxError(
-                f"misplaced {' '.join(words).upper()} clause", position=position
-            )
+            raise SqlSyntaxError(f"misplaced {' '.join(words).upper()} clause", position=position)
 
 
 _ATTRIBUTES = (
@@ -209,6 +207,17 @@ def _finished_column(column: _Column) -> tuple[ColumnDefinition, list[TableConst
     return definition, column.constraints
 
 
+def collated(reader: StatementReader, of: TypeName) -> TypeName:
+    """A type, with COLLATE behind it or not."""
+    if not reader.at("collate"):
+        return of
+    position = reader.position(reader.token)
+    if of.collated:
+        raise SqlSyntaxError("multiple COLLATE clauses not allowed", position=position)
+    collation(reader)
+    return replace(of, collated=position)
+
+
 def collation(reader: StatementReader) -> None:
     """COLLATE: only the collations that this server compares by."""
     token = reader.advance()
@@ -226,7 +235,7 @@ def _column_constraint(reader: StatementReader, column: _Column) -> bool:
     """One constraint of a column; False when none follows."""
     name = reader.column_name() if reader.accept("constraint") else ""
     if reader.at("collate") and not name:
-        collation(reader)
+        column.type = collated(reader, column.type)
         return True
     if reader.accept("not", "null"):
         column.set_null(not_null=True)

@@ -1,6 +1,7 @@
 """CREATE, ALTER and DROP TYPE and DOMAIN."""
 
 from catalog.errors import SqlSyntaxError
+from kalam_pg.sql.parse_columns import collated
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import Statement, TableName, TypeName, Unsupported
 from kalam_pg.sql.statements_types import (
@@ -81,10 +82,7 @@ def _create_range(reader: StatementReader, name: TableName) -> Statement:
 def _attribute(reader: StatementReader) -> tuple[str, TypeName]:
     """A name and a type."""
     name = reader.column_name()
-    kind = reader.type_name()
-    if reader.at("collate"):
-        reader.unsupported("COLLATE of an attribute")
-    return name, kind
+    return name, collated(reader, reader.type_name())
 
 
 def alter_type(reader: StatementReader) -> Statement:
@@ -179,7 +177,9 @@ def create_domain(reader: StatementReader) -> Statement:
             not_null = wanted
         elif reader.at("check"):
             checks.append((constraint, _check(reader)))
-        elif reader.at("collate", "unique", "primary", "references", "generated", "exclude"):
+        elif reader.at("collate") and not constraint:
+            kind = collated(reader, kind)
+        elif reader.at("unique", "primary", "references", "generated", "exclude"):
             reader.unsupported(f"{reader.token.key.upper()} of a domain")
         else:
             reader.fail()

@@ -50,7 +50,8 @@ class TypeName:
 
     PostgreSQL's own key words arrive as pg_type names, as its grammar makes them: INT is "int4", CHAR
     is "bpchar" with modifier 1, TIMESTAMP WITH TIME ZONE "timestamptz"; so "char" is the quoted type.
-    Of an interval the modifiers are (fields mask[, precision]) as in its typmod.
+    Of an interval the modifiers are (fields mask[, precision]) as in its typmod. collated: where COLLATE
+    stands, 0: nowhere.
     """
 
     name: str
@@ -58,6 +59,7 @@ class TypeName:
     dimensions: int = 0
     position: int = 0
     schema: str = ""
+    collated: int = 0
 
 
 # ------------------------------------------------------------------ queries and data changes

@@ -71,6 +71,7 @@ PG_TYPE = [
     (3838, "event_trigger", 4, "P", False, 0),
     (650, "cidr", -1, "I", False, 651),
     (790, "money", 8, "N", False, 791),
+    (3220, "pg_lsn", 8, "U", False, 3221),
     (1266, "timetz", 12, "D", False, 1270),
     (1560, "bit", -1, "V", False, 1561),
     (1562, "varbit", -1, "V", True, 1563),

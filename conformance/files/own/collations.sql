@@ -1,0 +1,25 @@
+-- COLLATE where a type is written: collations that this server compares by, of types that have one.
+CREATE TABLE c1(a int COLLATE "C");
+CREATE TABLE c1(a text[] COLLATE "C", b varchar COLLATE "POSIX", c name COLLATE "C", d char(3) COLLATE "default", e date COLLATE "C");
+CREATE TABLE c1(a text COLLATE "C", b int);
+ALTER TABLE c1 ALTER a TYPE int COLLATE "C" USING 1;
+ALTER TABLE c1 ALTER a TYPE text COLLATE "C";
+ALTER TABLE c1 ADD COLUMN f jsonb COLLATE "C";
+ALTER TABLE c1 ADD COLUMN zz text COLLATE "POSIX" DEFAULT 'a';
+ALTER TABLE c1 ADD COLUMN y serial COLLATE "C";
+SELECT 1 COLLATE "C";
+SELECT '{1}'::int[] COLLATE "C";
+SELECT a COLLATE "nope" FROM c1;
+CREATE DOMAIN cd AS text COLLATE "C";
+CREATE DOMAIN cd2 AS text COLLATE "nope";
+CREATE TABLE c2(a cd COLLATE "C");
+CREATE INDEX ON c1 (a COLLATE "C");
+INSERT INTO c1 (a) VALUES ('b'), ('A'), ('a'), ('B');
+SELECT a, zz FROM c1 ORDER BY a COLLATE "C";
+SELECT a FROM c1 WHERE a < 'a' COLLATE "C" ORDER BY 1;
+CREATE TYPE ct AS (a text COLLATE "C");
+CREATE TYPE ct2 AS (a text COLLATE "nope");
+CREATE TABLE c3 (a text COLLATE "C" COLLATE "C");
+CREATE TABLE c5 (a ct, b cd);
+INSERT INTO c5 VALUES (ROW('a'), 'b');
+SELECT (a).a, b FROM c5;
