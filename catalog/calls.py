@@ -23,7 +23,8 @@ def calling(snapshot: Snapshot, function: Function) -> Iterator[str]:
         if function.id in view.reads:
             yield f"view {view.name}"
     for other in snapshot.functions.values():
-        if function.id in other.reads and other.id != function.id:
+        of_text = other.aggregation is None  # An aggregate knows its functions by their OIDs.
+        if of_text and function.id in other.reads and other.id != function.id:
             yield f"{other.what} {other.name}"
     for table in snapshot.tables.values():
         for part in parts_calling(table, function):

@@ -95,6 +95,10 @@ class Then:
         found = self.now.functions_named(schema, name, search_path)
         return (*kept, *[f for f in found if f.signature not in known])
 
+    def function(self, oid: int) -> Function | None:
+        """See `Snapshot.function`."""
+        return self.now.function(oid)
+
     def find_sequence(
         self, schema: str, name: str, search_path: Sequence[str]
     ) -> NumberSequence | None:

@@ -47,16 +47,19 @@ def create_function(
     return put_function(snapshot, kept)
 
 
+_KINDS = {"f": "a function", "p": "a procedure", "a": "an aggregate function"}
+
+
 def _check_replaced(snapshot: Snapshot, old: Function, new: Function) -> None:
     """PostgreSQL's `ProcedureCreate`: what calls rely on stays."""
     if old.kind != new.kind:
         raise WrongObjectTypeError(
-            "cannot change routine kind", detail=f'"{old.name}" is a {old.what}.'
+            "cannot change routine kind", detail=f'"{old.name}" is {_KINDS[old.kind]}.'
         )
     hint = f"Use DROP {old.what.upper()} {described(snapshot, old)} first."
     if (old.result, old.returns_set) != (new.result, new.returns_set):
         what = "whether a procedure has output parameters"
-        if old.kind == "f":
+        if old.kind != "p":
             what = "return type of existing function"
         raise InvalidFunctionDefinitionError(f"cannot change {what}", hint=hint)
     if [(p.type, p.name) for p in old.outputs] != [(p.type, p.name) for p in new.outputs]:

@@ -1,7 +1,9 @@
 """Functions that people made as bytes: entries of the catalog, as `codec` writes all of them."""
 
+from typing import Any
+
 from catalog.codec import decode, encode, grant_fields, read_grants
-from catalog.functions import Function, Parameter
+from catalog.functions import Accumulation, Aggregation, Function, Parameter
 from storage.keys import system_key
 
 
@@ -11,7 +13,7 @@ def function_key(oid: int) -> bytes:
 
 
 def encode_function(made: Function) -> bytes:
-    """A function as bytes."""
+    """A function as bytes; one more field of an aggregate."""
     f = made
     parameters = [[p.name, p.type, p.mode, p.default] for p in f.parameters]
     return encode(
@@ -20,7 +22,24 @@ def encode_function(made: Function) -> bytes:
             *(f.returns_set, f.standard, f.volatility, f.strict, f.leakproof, f.parallel),
             *(f.cost, f.rows, f.settings, f.search_path, f.reads, f.created_at_us, f.comment),
             *(f.public, grant_fields(f.grants)),
+            *([] if f.aggregation is None else [_aggregation_fields(f.aggregation)]),
         ]
+    )
+
+
+def _aggregation_fields(made: Aggregation) -> list[object]:
+    moving = None if made.moving is None else _accumulation_fields(made.moving)
+    return [_accumulation_fields(made.plain), moving, made.combine, made.sort_operator]
+
+
+def _accumulation_fields(a: Accumulation) -> list[object]:
+    return [a.transition, a.state, a.final, a.initial, a.extra, a.modify, a.space, a.inverse]
+
+
+def _aggregation(fields: list[Any]) -> Aggregation:
+    plain, moving, combine, sort_operator = fields
+    return Aggregation(
+        Accumulation(*plain), Accumulation(*moving) if moving else None, combine, sort_operator
     )
 
 
@@ -38,4 +57,5 @@ def decode_function(data: bytes) -> Function:
         comment=i[20],
         public=i[21],
         grants=read_grants(i[22]),
+        aggregation=_aggregation(i[23]) if len(i) > 23 else None,
     )

@@ -56,7 +56,8 @@ def described(one: Droppable, snapshot: Snapshot, search_path: Sequence[str]) ->
     if isinstance(one, Function):
         visible = one in snapshot.functions_named("", one.name, search_path)
         schema = "" if visible else f"{quote_identifier(one.namespace)}."
-        return f"{one.what} {schema}{described_function(snapshot, one)}"
+        what = "procedure" if one.kind == "p" else "function"
+        return f"{what} {schema}{described_function(snapshot, one)}"
     if isinstance(one, UserType):
         found = snapshot.find_type("", one.name, search_path) is one
         return f"type {'' if found else one.namespace + '.'}{quoted(one.name)}"

@@ -29,14 +29,48 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Accumulation:
+    """How rows become the state of an aggregate, and this its value: OIDs of functions, 0 for none.
+
+    state: the type of it. initial: what it is before the first row, as text, None for NULL. extra: the final
+    function takes the types of the arguments too. modify: pg_aggregate.aggfinalmodify. inverse: takes a row
+    out again, of a moving one.
+    """
+
+    transition: int
+    state: int
+    final: int = 0
+    initial: str | None = None
+    extra: bool = False
+    modify: str = "r"
+    space: int = 0
+    inverse: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """What makes a function an aggregate. moving: for frames of windows whose rows go out again.
+
+    combine: OID of what makes one state of two, sort_operator of the operator that MIN or MAX is of; kept and
+    shown, nothing here asks for them.
+    """
+
+    plain: Accumulation
+    moving: Accumulation | None = None
+    combine: int = 0
+    sort_operator: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
-    """A function (kind "f") or procedure ("p") in SQL.
+    """A function (kind "f") or procedure ("p") in SQL, or an aggregate ("a") of such and of PostgreSQL's.
 
     result: the OID of what it gives back, of a set what each row is. body: its statements as text; standard:
     they were written as RETURN or BEGIN ATOMIC, which `body` has whole. search_path: where the names in a
     standard body and in defaults mean what they mean, as it was when they were read; those of other bodies
     are looked up where the function is called. reads: what a standard body names: ids of relations, types,
-    functions. settings: of SET clauses, names and values. grants: of EXECUTE; public: everybody has it.
+    functions; the functions that an aggregate is made of. settings: of SET clauses, names and values. grants:
+    of EXECUTE; public: everybody has it. aggregation: of an aggregate, which has no body.
     """
 
     id: int
@@ -62,6 +96,7 @@ class Function:
     comment: str = ""
     public: bool = True
     grants: tuple[Grant, ...] = ()
+    aggregation: Aggregation | None = None
     _inputs: list[tuple[Parameter, ...]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
@@ -91,9 +126,11 @@ class Function:
     @property
     def types(self) -> tuple[int, ...]:
         """The OIDs of all types that it is declared with."""
-        return (*[p.type for p in self.parameters], self.result)
+        made = self.aggregation
+        steps = () if made is None else (made.plain, *([made.moving] if made.moving else []))
+        return (*[p.type for p in self.parameters], self.result, *[step.state for step in steps])
 
     @property
     def what(self) -> str:
-        """What messages call it."""
-        return "procedure" if self.kind == "p" else "function"
+        """What statements call it."""
+        return {"p": "procedure", "a": "aggregate"}.get(self.kind, "function")

@@ -163,6 +163,10 @@ class Snapshot:
                 found.setdefault(one.signature, one)
         return tuple(found.values())
 
+    def function(self, oid: int) -> Function | None:
+        """The function of an OID that somebody made."""
+        return self.functions.get(oid)
+
     def function_of(self, namespace: str, name: str, signature: tuple[int, ...]) -> Function | None:
         """The function of a namespace with that name and those types (`Function.signature`)."""
         named = self.functions_named(namespace, name, ())

@@ -80,6 +80,11 @@ def _names() -> dict[str, int]:
     return found
 
 
+def routines_named(name: str) -> tuple[Routine, ...]:
+    """Every function of a name."""
+    return _routines_by_name().get(name, ())
+
+
 def function_oid(name: str) -> int:
     """The OID of the only function of a name; 0 when there is none, or several."""
     return _names().get(name, 0)
@@ -121,6 +126,20 @@ def _operators() -> dict[int, tuple[str, tuple[int, int]]]:
         cast("int", row[0]): (cast("str", row[name]), cast("tuple[int, int]", (row[left], row[right])))
         for row in fixed_rows("pg_operator")
     }  # fmt: skip
+
+
+@cache
+def _by_code() -> dict[int, tuple[str, tuple[int, int]]]:
+    code = column("pg_operator", "oprcode")
+    return {
+        cast("int", row[code]): _operators()[cast("int", row[0])]
+        for row in fixed_rows("pg_operator")
+    }
+
+
+def operator_of(function: int) -> tuple[str, tuple[int, int]] | None:
+    """The symbol and operands of the operator that a function is behind; 0 is no operand."""
+    return _by_code().get(function)
 
 
 def find_operator(symbol: str) -> int | None:

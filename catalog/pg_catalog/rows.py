@@ -1,6 +1,7 @@
 """Rows of pg_catalog and information_schema by name: `rows(visible, "pg_catalog", "pg_class")`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 from catalog.pg_catalog import (
     classes,
@@ -100,8 +101,8 @@ def rows(
         raise KeyError((schema, name))
     if is_fixed(schema, name):
         yield from _fixed(name, equal, len(shape.columns))
-        if name == "pg_proc":
-            yield from _fitting(map(shape.row, user_functions.pg_proc(visible)), equal)
+        if name in ADDED:
+            yield from _fitting(map(shape.row, ADDED[name](visible)), equal)
         return
     relation_oid = equal.get(0)
     if name == "pg_attribute" and isinstance(relation_oid, int):
@@ -115,6 +116,13 @@ def rows(
     for values in made:
         if all(values.get(column, value) == value for column, value in wanted):
             yield shape.row(values)
+
+
+ADDED: Final[Mapping[str, Maker]] = {
+    "pg_proc": user_functions.pg_proc,
+    "pg_aggregate": user_functions.pg_aggregate,
+}
+"""What makes the rows that are beside those of a fixed relation."""
 
 
 def is_fixed(schema: str, name: str) -> bool:

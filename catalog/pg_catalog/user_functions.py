@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from catalog.errors import WrongObjectTypeError
 from catalog.functions import Function, Parameter
 from catalog.pg_catalog import access
 from catalog.pg_catalog.text import quote_identifier
@@ -16,7 +17,7 @@ Values = Mapping[str, Value]
 TypeName = Callable[[int], str | None]
 """How format_type shows a type, by its OID."""
 
-LANGUAGE_SQL = 14
+LANGUAGE_SQL, LANGUAGE_INTERNAL = 14, 12
 """pg_language.oid."""
 
 _VOLATILITIES = {"i": " IMMUTABLE", "s": " STABLE", "v": ""}
@@ -44,7 +45,7 @@ def pg_proc(visible: Visible) -> Iterator[Values]:
             "proname": f.name,
             "pronamespace": visible.namespace_oids.get(f.namespace, 0),
             "proowner": visible.owner_oid(f.owner),
-            "prolang": LANGUAGE_SQL,
+            "prolang": LANGUAGE_SQL if f.aggregation is None else LANGUAGE_INTERNAL,
             "procost": f.cost,
             "prorows": f.rows,
             "provariadic": _variadic(element) if element is not None else 0,
@@ -70,6 +71,38 @@ def pg_proc(visible: Visible) -> Iterator[Values]:
             "prosqlbody": f.body if f.standard else None,
             "proconfig": tuple([f"{n}={v}" for n, v in f.settings]) or None,
             "proacl": access.items(visible, "f", f.owner, f.grants, public=f.public),
+        }
+
+
+def pg_aggregate(visible: Visible) -> Iterator[Values]:
+    """The rows of those that people made."""
+    for f in visible.functions.values():
+        if f.aggregation is None:
+            continue
+        plain, moving = f.aggregation.plain, f.aggregation.moving
+        yield {
+            "aggfnoid": f.id,
+            "aggkind": "n",
+            "aggnumdirectargs": 0,
+            "aggtransfn": plain.transition,
+            "aggfinalfn": plain.final,
+            "aggcombinefn": f.aggregation.combine,
+            "aggserialfn": 0,
+            "aggdeserialfn": 0,
+            "aggmtransfn": moving.transition if moving else 0,
+            "aggminvtransfn": moving.inverse if moving else 0,
+            "aggmfinalfn": moving.final if moving else 0,
+            "aggfinalextra": plain.extra,
+            "aggmfinalextra": moving.extra if moving else False,
+            "aggfinalmodify": plain.modify,
+            "aggmfinalmodify": moving.modify if moving else "r",
+            "aggsortop": f.aggregation.sort_operator,
+            "aggtranstype": plain.state,
+            "aggtransspace": plain.space,
+            "aggmtranstype": moving.state if moving else 0,
+            "aggmtransspace": moving.space if moving else 0,
+            "agginitval": plain.initial,
+            "aggminitval": moving.initial if moving else None,
         }
 
 
@@ -172,6 +205,8 @@ class UserFunctions:
         f = self._visible.functions.get(oid)
         if f is None:
             return None
+        if f.aggregation is not None:
+            raise WrongObjectTypeError(f'"{f.name}" is an aggregate function')
         name = f"{quote_identifier(f.namespace)}.{quote_identifier(f.name)}"
         lines = [f"CREATE OR REPLACE {f.what.upper()} {name}({self.arguments(oid)})"]
         if f.kind == "f":
@@ -208,6 +243,8 @@ def _traits(f: Function) -> str:
 
 def routines(visible: Visible) -> Iterator[Values]:
     for f in visible.functions.values():
+        if f.aggregation is not None:
+            continue  # As in PostgreSQL, which has them in `parameters` alone.
         kind = type_by_oid(visible, f.result)
         own = f.kind == "f" and kind is not None
         yield {

@@ -6,14 +6,39 @@ The sums are those of Youngs and Cramer, in PostgreSQL's order of operations, so
 import math
 
 from catalog.errors import InvalidParameterValueError
-from catalog.types.registry import BOOL, FLOAT8, array_of
+from catalog.types.registry import (
+    ANY,
+    BOOL,
+    BPCHAR,
+    DATE,
+    FLOAT4,
+    FLOAT8,
+    INET,
+    INT2,
+    INT4,
+    INT8,
+    INTERVAL,
+    MONEY,
+    NUMERIC,
+    OID,
+    TEXT,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    TIMETZ,
+    array_of,
+)
+from kalam_pg.functions import decimals
+from kalam_pg.functions.aggregates import OVERLOADS as AGGREGATES
 from kalam_pg.functions.define import Datum, function
 from kalam_pg.functions.dimensions import items_of
 from kalam_pg.functions.floats import overflow
+from kalam_pg.functions.integers import out_of_range
 from kalam_pg.functions.regressions import Sums
 from kalam_pg.functions.table import Overload
 
 _FLOATS = array_of(FLOAT8) or FLOAT8
+_BIGINTS = array_of(INT8) or INT8
 
 
 def _state(state: Datum, name: str, size: int) -> tuple[float, ...]:
@@ -92,7 +117,78 @@ def _pairs_combine(one: Datum, other: Datum) -> tuple[float, ...]:
     )
 
 
+# ------------------------------------------------------------------ counting and adding whole numbers
+
+
+def _bigint(value: int) -> int:
+    if not -(2**63) <= value < 2**63:
+        raise out_of_range(INT8)
+    return value
+
+
+def _average_accum(state: Datum, value: int) -> tuple[int, int]:
+    items: tuple[int, ...] = items_of(state)
+    if len(items) != 2 or None in items:
+        raise InvalidParameterValueError("expected 2-element int8 array")
+    return _bigint(items[0] + 1), _bigint(items[1] + value)
+
+
+def _average(state: Datum) -> str | None:
+    items: tuple[int, ...] = items_of(state)
+    if len(items) != 2 or None in items:
+        raise InvalidParameterValueError("expected 2-element int8 array")
+    count, total = items
+    return decimals.divide(str(total), str(count)) if count else None
+
+
+def _summed(total: int | None, value: int | None) -> int | None:
+    """Not STRICT: a sum of nothing but NULLs is NULL."""
+    if total is None or value is None:
+        return value if total is None else total
+    return _bigint(total + value)
+
+
+_COUNTS: tuple[Overload, ...] = (
+    function("int8inc", (INT8,), INT8, lambda n: _bigint(n + 1)),
+    function("int8dec", (INT8,), INT8, lambda n: _bigint(n - 1)),
+    function("int8inc_any", (INT8, ANY), INT8, lambda n, _value: _bigint(n + 1)),
+    function("int8dec_any", (INT8, ANY), INT8, lambda n, _value: _bigint(n - 1)),
+    function("int8_avg", (_BIGINTS,), NUMERIC, _average),
+    *(
+        function(f"{t.name}_avg_accum", (_BIGINTS, t), _BIGINTS, _average_accum)
+        for t in (INT2, INT4)
+    ),
+    *(function(f"{t.name}_sum", (INT8, t), INT8, _summed, strict=False) for t in (INT2, INT4)),
+)
+
+
+# ------------------------------------------------------------------ the larger and the smaller of two
+
+_NAMES = {
+    **{t: f"{t.name}{{}}" for t in (INT2, INT4, INT8, FLOAT4, FLOAT8, OID)},
+    **{t: f"{t.name}_{{}}" for t in (NUMERIC, TEXT, BPCHAR, DATE, TIME, TIMETZ)},
+    **{t: f"{t.name}_{{}}" for t in (TIMESTAMP, TIMESTAMPTZ, INTERVAL)},
+    INET: "network_{}",
+    MONEY: "cash{}",
+}
+"""How PostgreSQL calls the functions behind MIN and MAX of a type."""
+
+
+def _of_two(made: Overload) -> Overload:
+    """The function that an extreme is made with."""
+    of, row = made.args[0], made.row
+    assert row is not None
+    name = _NAMES[of].format("larger" if made.name == "max" else "smaller")
+    return function(name, (of, of), of, lambda one, other: row([(one,), (other,)]))
+
+
+_OF_TWO = tuple(
+    [_of_two(a) for a in AGGREGATES if a.name in {"min", "max"} and a.args[0] in _NAMES]
+)
+
 OVERLOADS: tuple[Overload, ...] = (
+    *_COUNTS,
+    *_OF_TWO,
     function("float8_accum", (_FLOATS, FLOAT8), _FLOATS, _accum),
     function("float8_combine", (_FLOATS, _FLOATS), _FLOATS, _combine),
     function("float8_regr_accum", (_FLOATS, FLOAT8, FLOAT8), _FLOATS, _pairs_accum),

@@ -20,6 +20,7 @@ from kalam_pg.interpreter.values import Key, keys, over, values
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import Aggregate, Expr, SortKey
+from kalam_pg.sql.user_aggregates import UserAggregate
 from storage.layout import Row, Value
 
 Places = Sequence[int] | None
@@ -28,8 +29,8 @@ Places = Sequence[int] | None
 
 def computed(aggregate: Aggregate, expressions: Expressions) -> "Computed":
     """The aggregate over rows of the level that the expressions are of."""
-    row = aggregate.overload.row
-    if row is None:
+    row, made = aggregate.overload.row, aggregate.overload
+    if row is None and not isinstance(made, UserAggregate):
         raise FeatureNotSupportedError(f"{aggregate.overload.name} needs an engine")
     compile_ = expressions.compile
     sorted_by = aggregate.order_by if aggregate.within_group else ()
@@ -40,12 +41,15 @@ def computed(aggregate: Aggregate, expressions: Expressions) -> "Computed":
         order += [order_of(SortKey(e, False, False), compile_(e)) for e in aggregate.args]
     return Computed(
         aggregate.overload.name,
-        _function(aggregate, tuple([e.type for e in exprs])),
+        expressions.accumulated(made)
+        if isinstance(made, UserAggregate)
+        else _function(aggregate, tuple([e.type for e in exprs])),
         row.compute if isinstance(row, OfValues) else None,
         tuple([compile_(e) for e in exprs]),
         tuple([python_key(e.type) for e in exprs]) if aggregate.distinct else (),
         None if aggregate.filter is None else compile_(aggregate.filter),
         tuple(order),
+        made.name == "count" and not aggregate.args,
     )
 
 
@@ -69,7 +73,8 @@ class Computed:
 
     function: takes the run and rows of arguments. by_values: the same of the values that are not NULL
     of the only argument, if that is what it is. args: what makes these. distinct: keys of the arguments
-    of which each counts once, () when all do. order: in which they are given.
+    of which each counts once, () when all do. order: in which they are given. counts: it is of no arguments
+    and its value is how many rows there are.
     """
 
     name: str
@@ -79,11 +84,12 @@ class Computed:
     distinct: Sequence[Key]
     filter: Closure | None
     order: Sequence[Order]
+    counts: bool
 
     def of(self, relation: Relation, run: Run) -> "Callable[[Places], Value]":
         """The aggregate's value for some rows of a relation."""
         if self.filter is None and not self.order and not self.distinct:
-            if not self.args:
+            if self.counts:
                 return lambda places: len(relation) if places is None else len(places)
             if len(self.args) == 1:
                 return self._of_column(self.args[0], relation, run)
@@ -129,10 +135,10 @@ class Computed:
             rows = [row for row in rows if test(row, run) is True]
         if self.order:
             rows = sort_rows(rows, self.order, run)
-        if not self.args:
+        if self.counts:
             return len(rows)
         columns = [over(arg, rows, run) for arg in self.args]
-        given = list(zip(*columns, strict=True))
+        given = list(zip(*columns, strict=True)) if columns else [()] * len(rows)
         if self.distinct:
             made = keys(columns, self.distinct, nulls=True)
             first: dict[Value, Row] = {}

@@ -19,6 +19,7 @@ from kalam_pg.functions.define import Datum
 from kalam_pg.functions.dimensions import gathered
 from kalam_pg.functions.records import ALL_NULL, NONE_NULL
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.interpreter.accumulated import Accumulated
 from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.running import Run
 from kalam_pg.interpreter.values import Key, equality_key, keys
@@ -42,6 +43,7 @@ from kalam_pg.sql.tree import (
     ScalarSubquery,
     Select,
 )
+from kalam_pg.sql.user_aggregates import UserAggregate
 from kalam_pg.sql.walk import walk
 from storage.layout import Row, Value
 
@@ -105,6 +107,14 @@ class Expressions(Compiler):
         if not free:
             return Subquery(program, -1, None)
         return Subquery(program, self._level.depth, [self.binding(ref) for ref in free])
+
+    def accumulated(self, made: UserAggregate) -> Callable[[Any, Sequence[Row]], Value]:
+        """An aggregate that somebody made, of (run, rows of arguments)."""
+        depth, width = self._level.depth, len(made.args) + 1
+        over = Expressions(Level(depth, None, {made.relation: 0}, width=width), self._queries)
+        last = Expressions(Level(depth, None, {made.ends: 0}, width=width), self._queries)
+        final = None if made.final is None else last.compile(made.final)
+        return Accumulated(made, over.compile(made.initial), over.compile(made.step), final)
 
     def binding(self, ref: ColumnRef) -> Closure:
         """A column as what tells its values apart, -0 and 0 too."""

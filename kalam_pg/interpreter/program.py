@@ -13,6 +13,7 @@ from kalam_pg.interpreter.queries import Queries
 from kalam_pg.interpreter.relation import Relation, StoredRows
 from kalam_pg.interpreter.running import Budget, Run
 from kalam_pg.sql.tree import (
+    Aggregate,
     Call,
     ColumnRef,
     Const,
@@ -30,8 +31,10 @@ from kalam_pg.sql.tree import (
     ValuesQuery,
     ValuesScan,
     VirtualScan,
+    Window,
 )
-from kalam_pg.sql.walk import walk
+from kalam_pg.sql.user_aggregates import UserAggregate
+from kalam_pg.sql.walk import extent, walk
 from storage.layout import Row
 from storage.tail.live_rows import LiveRows
 
@@ -104,6 +107,8 @@ _ROW_US = 0.1
 """To take a row up, hash it and put it somewhere."""
 _NODE_US = 0.08
 """To call one closure."""
+_STEP_US = 0.5
+"""To have a function make a state anew."""
 _NUMERIC_US = 0.8
 """To take a numeric out of an Arrow column, and to reckon with it."""
 
@@ -111,6 +116,12 @@ _NUMERIC_US = 0.8
 def _node_cost_us(node: Expr) -> float:
     args = getattr(node, "args", ())
     return _NUMERIC_US if any(arg.type is NUMERIC for arg in args) else _NODE_US
+
+
+def _steps_of(node: Expr) -> Sequence[Expr]:
+    """What is done with each row of an aggregate that somebody made."""
+    made = node.overload if isinstance(node, Aggregate | Window) else None
+    return made.steps if isinstance(made, UserAggregate) else ()
 
 
 def _changes_something(call: Call) -> bool:
@@ -137,6 +148,10 @@ def compiled(query: Query) -> CompiledQuery | None:
             read.setdefault(node.relation, set()).add(node.column)
         elif isinstance(node, Expr) and not isinstance(node, _LEAVES):
             cost_us += _node_cost_us(node)
+            steps = _steps_of(node)
+            size += sum(map(extent, steps))
+            depth += sum([isinstance(part, _DEEPER) for one in steps for part in walk(one)])
+            cost_us += _STEP_US * len(steps)
             if isinstance(node, Call) and _changes_something(node):
                 return None
     uses = [Use(scan, frozenset(read.get(scan.relation, ()))) for scan in scans.values()]

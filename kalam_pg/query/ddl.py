@@ -5,6 +5,7 @@ publishing the change is the transaction's.
 """
 
 from kalam_pg.query import (
+    ddl_aggregates,
     ddl_alter,
     ddl_default_privileges,
     ddl_derived,
@@ -26,6 +27,7 @@ _REGISTERED = (
     ddl_alter,
     ddl_default_privileges,
     ddl_derived,
+    ddl_aggregates,
     ddl_functions,
     ddl_grants,
     ddl_indexes,

@@ -54,7 +54,7 @@ class DdlContext:
     typmod; None where it has another one at each row. columns_read: of a table, that a view uses.
     check_body: binds a function's body, and gives the ids of what it names; raises.
     creates_in: the schemas of the search path that are named in it, None: all. kind_unsaid: that of a table
-    whose definition says none.
+    whose definition says none. check_aggregate: binds what an aggregate does with each row; raises.
     """
 
     snapshot: Snapshot
@@ -78,6 +78,7 @@ class DdlContext:
     session_user: User | None = None
     check_body: Callable[[Function], tuple[int, ...]] = lambda _function: ()
     kind_unsaid: TableKind = TableKind.SHARED
+    check_aggregate: Callable[[Function], None] = lambda _function: None
 
 
 @dataclass(frozen=True, slots=True)

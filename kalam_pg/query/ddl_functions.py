@@ -22,6 +22,8 @@ from catalog.functions import CALLED_WITH, Function
 from catalog.model import Role
 from catalog.pg_catalog.text import quote_identifier
 from catalog.privileges import Action, require
+from catalog.types.registry import ANY
+from catalog.types.table import PgType
 from kalam_pg.query.ddl_context import (
     DdlContext,
     DdlPlan,
@@ -176,8 +178,8 @@ def find_function(context: DdlContext, target: FunctionName) -> Function:
     changes.require_not_system(name.schema)
     named = snapshot.functions_named(name.schema, name.name, path)
     if target.parameters is None:
-        kind = {"function": "f", "procedure": "p"}.get(target.kind)
-        fitting = [f for f in named if kind is None or f.kind == kind]
+        kinds = {"function": "fa", "procedure": "p"}.get(target.kind, "fap")
+        fitting = [f for f in named if f.kind in kinds]
         if len(fitting) > 1:
             raise AmbiguousFunctionError(
                 f'{target.kind} name "{name}" is not unique',
@@ -197,16 +199,26 @@ def find_function(context: DdlContext, target: FunctionName) -> Function:
         every = tuple([resolve_type(p.type, snapshot, path)[0].oid for p in target.parameters])
         found = next((f for f in named if tuple([p.type for p in f.parameters]) == every), None)
     if found is None:
-        shown = f"{name}({', '.join([t.sql_name for t in types])})"
+        shown = _shown(target, types)
         raise UndefinedFunctionError(f"{target.kind} {shown} does not exist")
-    return _of_kind(found, target)
+    return _of_kind(found, target, types)
 
 
-def _of_kind(function: Function, target: FunctionName) -> Function:
-    if target.kind not in ("routine", function.what):
-        shown = f"{target.name}"
-        raise WrongObjectTypeError(f"{shown} is not a {target.kind}")
-    return function
+def _shown(target: FunctionName, types: Sequence[PgType]) -> str:
+    if target.kind == "aggregate" and not types:
+        return f"{target.name}(*)"
+    shown = ", ".join(['"any"' if t is ANY else t.sql_name for t in types])
+    return f"{target.name}({shown})"
+
+
+def _of_kind(function: Function, target: FunctionName, types: Sequence[PgType] = ()) -> Function:
+    """The function, if it is of the kind that the statement says: an aggregate is a function, too."""
+    wanted = {"function": "fa", "procedure": "p", "aggregate": "a"}.get(target.kind, "fap")
+    if function.kind in wanted:
+        return function
+    if target.kind == "aggregate":
+        raise WrongObjectTypeError(f"function {_shown(target, types)} is not an aggregate")
+    raise WrongObjectTypeError(f"{target.name} is not a {target.kind}")
 
 
 # ------------------------------------------------------------------ ALTER, DROP, COMMENT, GRANT
@@ -219,6 +231,8 @@ def _(statement: AlterFunction, context: DdlContext) -> DdlPlan:
     action = statement.action
     tag = f"ALTER {statement.target.kind.upper()}"
     if isinstance(action, FunctionOptions):
+        if function.kind == "a":
+            raise WrongObjectTypeError(f'"{function.name}" is an aggregate function')
         changed = _with_options(function, action, context)
         return DdlPlan(changes_function.put_function(context.snapshot, changed), tag)
     return DdlPlan(_moved(function, action, context), tag)
@@ -258,6 +272,11 @@ def _(statement: DropFunction, context: DdlContext) -> DdlPlan:
                 raise
             notices.append(_missing(target, context, error))
             continue
+        if function.kind == "a" and target.kind == "function":
+            raise WrongObjectTypeError(
+                f'"{target.name}" is an aggregate function',
+                hint="Use DROP AGGREGATE to drop aggregate functions.",
+            )
         require(context.user, Action.DROP_FUNCTION, function)
         found[function.id] = function
     change = changes_drop.drop_functions(
@@ -278,7 +297,7 @@ def _missing(target: FunctionName, context: DdlContext, error: KalamError) -> st
     types = [
         resolve_type(p.type, context.snapshot, context.search_path)[0] for p in target.parameters
     ]
-    shown = ",".join([t.sql_name for t in types])
+    shown = ",".join([t.sql_name for t in types]) or ("*" if target.kind == "aggregate" else "")
     return f"{target.kind} {_quoted(target.name)}({shown}) does not exist, skipping"
 
 

@@ -140,6 +140,11 @@ _COMPATIBLE = (
 
 
 def _check_polymorphic(kind: PgType, inputs: list[PgType]) -> None:
+    require_inputs_for(kind, inputs, "result")
+
+
+def require_inputs_for(kind: PgType, inputs: list[PgType], what: str) -> None:
+    """Raise 42P13 for a polymorphic type that no input tells. what: "result" or "transition"."""
     if kind.name not in POLYMORPHIC:
         return
     compatible = kind.name in COMPATIBLE_FAMILY
@@ -148,7 +153,7 @@ def _check_polymorphic(kind: PgType, inputs: list[PgType]) -> None:
     ]
     if not alike:
         raise InvalidFunctionDefinitionError(
-            "cannot determine result data type",
+            f"cannot determine {what} data type",
             detail=f"A result of type {kind.sql_name} requires at least one input of type "
             f"{_COMPATIBLE if compatible else _SIMPLE}.",
         )

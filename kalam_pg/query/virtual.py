@@ -17,9 +17,8 @@ from catalog.model import Table, User
 from catalog.pg_catalog import fixed
 from catalog.pg_catalog.objects import CatalogObjects
 from catalog.pg_catalog.relations import CatalogRelation, relation
-from catalog.pg_catalog.rows import fixed_rows, is_fixed
+from catalog.pg_catalog.rows import ADDED, fixed_rows, is_fixed
 from catalog.pg_catalog.rows import rows as catalogue_rows
-from catalog.pg_catalog.user_functions import pg_proc
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
 from catalog.system import SYSTEM_RELATIONS, LiveRows, SystemRows, system_relation
@@ -466,10 +465,13 @@ class Perspective:
         """What there is beside the rows that never change, by table names of the image."""
         if not self.visible.functions:
             return {}
-        shape = relation("pg_catalog", "pg_proc")
-        assert shape is not None
-        rows = [(*shape.row(values), shape.oid, _XMIN) for values in pg_proc(self.visible)]
-        return {"pg_catalog.pg_proc": rows}
+        found = {}
+        for name, made in ADDED.items():
+            shape = relation("pg_catalog", name)
+            assert shape is not None
+            rows = [(*shape.row(values), shape.oid, _XMIN) for values in made(self.visible)]
+            found[f"pg_catalog.{name}"] = rows
+        return found
 
     def bind(self, context: EvalContext) -> EvalContext:
         """`context` with this role's names of objects and catalogue functions."""

@@ -54,7 +54,7 @@ from kalam_pg.sql import statements_sequence as ss
 from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.deparse import Deparser, quote_identifier
-from kalam_pg.sql.function_check import check_body
+from kalam_pg.sql.function_check import check_aggregate, check_body
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_alter import AlterTable, DropColumn, SetIdentity
 from kalam_pg.sql.statements_derived import CreateTableAs, DropMaterializedView
@@ -62,6 +62,7 @@ from kalam_pg.sql.statements_functions import (
     AlterFunction,
     CallProcedure,
     CommentOnFunction,
+    CreateAggregate,
     CreateFunction,
     DropFunction,
     GrantExecute,
@@ -122,6 +123,7 @@ STATEMENTS = (
     DropDomain,
     st.GrantRevoke,
     CreateFunction,
+    CreateAggregate,
     AlterFunction,
     DropFunction,
     CommentOnFunction,
@@ -222,7 +224,11 @@ def _tell(sql: SqlSession, change: CatalogChange) -> None:
             sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
 
 
-_WARNINGS = {"lowering statistics": "22023", "database ": "3D000"}
+_WARNINGS = {
+    "lowering statistics": "22023",
+    "database ": "3D000",
+    "aggregate attribute": "42601",
+}
 """What is told as a warning begins so."""
 
 
@@ -377,6 +383,7 @@ def _context(sql: SqlSession) -> DdlContext:
         columns_read=partial(_columns_read, sql),
         creates_in=sql.named_path,
         check_body=partial(_check_body, sql),
+        check_aggregate=partial(_check_aggregate, sql),
         kind_unsaid=KIND_OF_METHOD[sql.settings["default_table_access_method"]],
     )
 
@@ -407,6 +414,10 @@ def _check_body(sql: SqlSession, function: Function) -> tuple[int, ...]:
         return ()
     scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
     return check_body(function, scope, _IN_FUNCTIONS)
+
+
+def _check_aggregate(sql: SqlSession, function: Function) -> None:
+    check_aggregate(function, sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types))
 
 
 def _evaluate(sql: SqlSession, text: str, expected: PgType, typmod: int) -> tuple[Value] | None:

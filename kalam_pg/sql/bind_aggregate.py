@@ -16,11 +16,13 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.types import registry as types
+from catalog.types.table import PgType
 from kalam_pg.functions import lookup
-from kalam_pg.functions.table import Volatility
+from kalam_pg.functions.table import Overload, Volatility
 from kalam_pg.sql.alike import known
 from kalam_pg.sql.bind_call import (
     AGGREGATE,
+    USER_AGGREGATE,
     ambiguous_call,
     arguments,
     call_name,
@@ -31,6 +33,7 @@ from kalam_pg.sql.bind_expr import bind_expr, consumed, handles, unsupported
 from kalam_pg.sql.bind_hypothetical import NAMES as HYPOTHETICAL
 from kalam_pg.sql.bind_hypothetical import hypothetical
 from kalam_pg.sql.bind_order import sort_key
+from kalam_pg.sql.bind_user_aggregate import user_aggregate
 from kalam_pg.sql.bind_window import bind_frame
 from kalam_pg.sql.coerce import argument, settle, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, NotBuilt, Resolved, resolve_aggregate, resolve_window
@@ -77,7 +80,12 @@ def _plain(level: Level, node: exp.Anonymous) -> Expr:
     return _dispatch(level, node, None)
 
 
+def _plain_of_people(level: Level, node: exp.Anonymous) -> Expr | None:
+    return _of_people(level, node, None, None, None)
+
+
 AGGREGATE.append(_plain)
+USER_AGGREGATE.append(_plain_of_people)
 
 
 def _dispatch(level: Level, node: exp.Expr, over: exp.Window | None) -> Expr:
@@ -92,6 +100,9 @@ def _dispatch(level: Level, node: exp.Expr, over: exp.Window | None) -> Expr:
         else:
             raise unsupported(type(node).__name__.upper(), node)
         node = node.args["this"]
+    own = _of_people(level, node, condition, within, over)
+    if own is not None:
+        return own
     name, _ = call_name(node)
     at = position(node)
     if over is not None:
@@ -125,11 +136,7 @@ def _aggregate(
 ) -> Expr:  # fmt: skip
     consumed(node, "this", "schema", "expressions", "distinct", "order", "variadic")
     at = position(node)
-    place = _PLACES.get(level.clause, level.clause)
-    if level.inside == "aggregate":
-        raise GroupingError("aggregate function calls cannot be nested", position=at)
-    if level.clause not in _AGGREGATES_ALLOWED and level.parent is None:
-        raise GroupingError(f"aggregate functions are not allowed in {place}", position=at)
+    place = _place(level, at)
     before, level.inside = level.inside, "aggregate"
     operands = _operands(level, node, name)
     order = node.args.get("order")
@@ -165,6 +172,53 @@ def _aggregate(
     result = Aggregate(
         overload, cast, found.result, -1, at, distinct, filter_, keys, within is not None
     )
+    return _of_its_level(level, result, place, at)
+
+
+def _place(level: Level, at: int) -> str:
+    """Where it stands, in the words of messages. Raises 42803 where no aggregate may."""
+    place = _PLACES.get(level.clause, level.clause)
+    if level.inside == "aggregate":
+        raise GroupingError("aggregate function calls cannot be nested", position=at)
+    if level.clause not in _AGGREGATES_ALLOWED and level.parent is None:
+        raise GroupingError(f"aggregate functions are not allowed in {place}", position=at)
+    return place
+
+
+def _of_people(
+    level: Level, node: exp.Anonymous, condition: exp.Expr | None, within: exp.Order | None,
+    over: exp.Window | None,
+) -> Expr | None:  # fmt: skip
+    """The call of an aggregate that somebody made; None where it is of something else."""
+    found = user_aggregate(level, node, "aggregate" if over is None else "window")
+    if found is None:
+        return None
+    consumed(node, "this", "schema", "expressions", "distinct", "order", "variadic")
+    at, aggregate = position(node), found.aggregate
+    if within is not None:  # What it sorts by would be arguments.
+        raise no_function(
+            found.name, (*found.operands, *[k.expr for k in sort_keys(level, within)]), at
+        )
+    if over is not None:
+        _check_window(level, node, at)
+        made = _over_parts(level, over, aggregate, found.values, aggregate.result, condition, at)
+        if found.moves and made.frame is not None and made.frame.start != "unbounded preceding":
+            raise FeatureNotSupportedError(
+                f"the moving form of aggregate {found.name} is not supported", position=at
+            )
+        return made
+    place = _place(level, at)
+    before, level.inside = level.inside, "aggregate"
+    order = node.args.get("order")
+    keys = () if order is None else sort_keys(level, order)
+    filter_ = None if condition is None else _condition(level, condition)
+    level.inside = before
+    distinct = bool(node.args.get("distinct"))
+    if distinct:
+        for arg in found.values:
+            ordering(arg.type, at)
+        keys = tuple([_among_arguments(key, found.operands, found.values) for key in keys])
+    result = Aggregate(aggregate, found.values, aggregate.result, -1, at, distinct, filter_, keys)
     return _of_its_level(level, result, place, at)
 
 
@@ -288,10 +342,8 @@ def sort_keys(level: Level, order: exp.Order) -> tuple[SortKey, ...]:
 # ----------------------------------------------------------------------------------- windows
 
 
-def _window(
-    level: Level, node: exp.Anonymous, name: str, condition: exp.Expr | None, over: exp.Window
-) -> Expr:
-    at, state = position(node), level.state
+def _check_window(level: Level, node: exp.Anonymous, at: int) -> None:
+    """Raise where no window function may stand, or has what it may not have."""
     if level.inside == "aggregate":
         raise GroupingError(
             "aggregate function calls cannot contain window function calls", position=at
@@ -306,6 +358,13 @@ def _window(
             raise FeatureNotSupportedError(
                 f"{word} is not implemented for window functions", position=at
             )
+
+
+def _window(
+    level: Level, node: exp.Anonymous, name: str, condition: exp.Expr | None, over: exp.Window
+) -> Expr:
+    at, state = position(node), level.state
+    _check_window(level, node, at)
     is_aggregate = bool(lookup.aggregates(name)) and not lookup.windows(name)
     before, level.inside = level.inside, "window"
     operands = _operands(level, node, name) if is_aggregate else arguments(level, node)
@@ -326,8 +385,17 @@ def _window(
         raise FeatureNotSupportedError(
             "FILTER is not implemented for non-aggregate window functions", position=at
         )
-    filter_ = None if condition is None else _condition(level, condition)
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
+    return _over_parts(level, over, found.overload, cast, found.result, condition, at)
+
+
+def _over_parts(
+    level: Level, over: exp.Window, overload: Overload, cast: tuple[Expr, ...], kind: PgType,
+    condition: exp.Expr | None, at: int,
+) -> Window:  # fmt: skip
+    """The call with FILTER and what stands in OVER."""
+    state = level.state
+    filter_ = None if condition is None else _condition(level, condition)
     parts = _definition(level, over)
     before_clause, level.clause = level.clause, "window definitions"
     inside, level.inside = level.inside, ""
@@ -338,9 +406,7 @@ def _window(
     frame = None if parts["spec"] is None else bind_frame(level, parts["spec"], keys)
     level.clause, level.inside = before_clause, inside
     level.has_windows = True
-    return Window(
-        found.overload, cast, found.result, -1, at, partition, keys, frame, filter_
-    )  # fmt: skip
+    return Window(overload, cast, kind, -1, at, partition, keys, frame, filter_)
 
 
 def _definition(level: Level, over: exp.Window) -> dict[str, Any]:

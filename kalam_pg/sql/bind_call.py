@@ -62,6 +62,9 @@ _SETS_ALLOWED = frozenset(("SELECT", "ORDER BY", "GROUP BY", "DISTINCT ON", "FRO
 # Filled by `bind_aggregate`.
 AGGREGATE: list[Callable[[Level, exp.Anonymous], Expr]] = []
 
+# Filled by `bind_aggregate` too: a call that may be of an aggregate that somebody made, None where it is not.
+USER_AGGREGATE: list[Callable[[Level, exp.Anonymous], Expr | None]] = []
+
 # Filled by `bind_function`: a call that may be of a function that somebody made, None where it is not; and
 # such a call by its name and arguments alone.
 USER_CALL: list[Callable[[Level, exp.Anonymous], Expr | None]] = []
@@ -71,6 +74,8 @@ USER_CALL_OF: list[Callable[[Level, str, tuple[Expr, ...], int], Expr | None]] =
 @handles(exp.Anonymous)
 def _call(level: Level, node: exp.Anonymous) -> Expr:
     if (made := _qualified_range_call(level, node)) is not None:
+        return made
+    if (made := USER_AGGREGATE[0](level, node)) is not None:
         return made
     if (called := USER_CALL[0](level, node)) is not None:
         return called

@@ -20,6 +20,7 @@ from kalam_pg.sql.datafusion_state import Rendering, converted
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import BOOLEAN, INT64, TEXT, Sql, arrow_cast, canonical, is_decimal
 from kalam_pg.sql.tree import Aggregate, Expr, SortKey
+from kalam_pg.sql.user_aggregates import refuse_of_people
 
 _INTEGERS = (types.INT2, types.INT4, types.INT8)
 _FLOATS = (types.FLOAT4, types.FLOAT8)
@@ -64,6 +65,7 @@ class Aggregates:
 
     def emit(self, aggregate: Aggregate) -> Sql:
         """The aggregate's value, over results of the grouping level."""
+        refuse_of_people(aggregate.overload)
         aggregate = with_json_rows(aggregate)
         condition = aggregate.filter
         self._filter = None if condition is None else self._expressions.emit(condition)

@@ -30,6 +30,7 @@ from kalam_pg.sql.tree import (
     ValuesQuery,
     Window,
 )
+from kalam_pg.sql.user_aggregates import refuse_of_people
 from kalam_pg.sql.walk import children
 
 _RANKS = frozenset({"row_number", "rank", "dense_rank"})
@@ -110,6 +111,7 @@ class _Windows:
 
     def emit(self, window: Window) -> Sql:
         """The window's value in the current row."""
+        refuse_of_people(window.overload)
         over = self._over(window)
         if window.overload.kind is OverloadKind.AGGREGATE:
             return self._aggregate(window, over)

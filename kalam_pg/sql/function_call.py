@@ -10,6 +10,7 @@ from catalog.changes_depend import Then
 from catalog.errors import (
     DatatypeMismatchError,
     FeatureNotSupportedError,
+    GroupingError,
     InvalidSchemaNameError,
     StatementTooComplexError,
     WrongObjectTypeError,
@@ -125,18 +126,20 @@ def overload_call(
     if chosen is None:
         return None
     function = chosen.function
+    if function.kind == "a":  # Where one may stand, `bind_user_aggregate` has found it before.
+        raise GroupingError("aggregate functions are not allowed in functions in FROM", position=at)
     if function.kind == "p" and not level.state.scope.calling:
         raise WrongObjectTypeError(
             f"{_shown(chosen)} is a procedure", hint="To call a procedure, use CALL.", position=at
         )
-    return Called(chosen, _inputs(level, chosen, values), at)
+    return Called(chosen, input_values(level, chosen, values), at)
 
 
 def _shown(chosen: Chosen) -> str:
     return f"{chosen.function.name}({', '.join([t.sql_name for t in chosen.inputs])})"
 
 
-def _inputs(level: Level, chosen: Chosen, values: tuple[Expr, ...]) -> tuple[Expr, ...]:
+def input_values(level: Level, chosen: Chosen, values: tuple[Expr, ...]) -> tuple[Expr, ...]:
     """A value for each input: those given as its type, the last ones of VARIADIC as an array, defaults."""
     state, function = level.state, chosen.function
     values = tuple([argument(state, e, d) for e, d in zip(values, chosen.types, strict=True)])

@@ -1,17 +1,18 @@
-"""What CREATE FUNCTION asks of a body: that its statements can be bound, and give what was declared."""
+"""What CREATE FUNCTION and AGGREGATE ask of bodies: that they can be bound, and give what was declared."""
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.functions import Function
 from catalog.types import registry as types
 from kalam_pg.sql.bind import BindScope, bind
+from kalam_pg.sql.bind_user_aggregate import made_aggregate
 from kalam_pg.sql.function_body import type_of, whole_statements
-from kalam_pg.sql.function_call import path_of
+from kalam_pg.sql.function_call import Called, path_of
 from kalam_pg.sql.function_choice import Chosen
 from kalam_pg.sql.function_result import fitted, mismatch
 from kalam_pg.sql.overloads import POLYMORPHIC
 from kalam_pg.sql.scope import Binding
 from kalam_pg.sql.statements import QueryStatement, Statement, Unsupported, command_name
-from kalam_pg.sql.tree import Bound, OutputColumn, Query, ValuesQuery
+from kalam_pg.sql.tree import Bound, Const, OutputColumn, Query, ValuesQuery
 
 
 def declared(function: Function, scope: BindScope) -> Chosen:
@@ -50,6 +51,16 @@ def check_body(function: Function, scope: BindScope, allowed: tuple[type, ...]) 
             reads.update(dict.fromkeys([t.id for t in bound.tables]))
     _check_result(chosen, bound, inner)
     return tuple(reads)
+
+
+def check_aggregate(function: Function, scope: BindScope) -> None:
+    """Bind what an aggregate does with each row, as far as its types are known. Raises 0A000."""
+    chosen = declared(function, scope)
+    if any(kind.name in POLYMORPHIC for kind in chosen.inputs):
+        return
+    state = Binding(scope)
+    values = tuple([Const(None, kind) for kind in chosen.inputs])
+    made_aggregate(state, Called(chosen, values, 0))
 
 
 def _check_kind(statement: Statement, allowed: tuple[type, ...]) -> None:

@@ -172,6 +172,12 @@ def _actual(
     return tuple(found)
 
 
+def type_in_call(function: Function, snapshot: RelationSource, oid: int, chosen: Chosen) -> PgType:
+    """A type that a function is declared with as it is in a call, where it is polymorphic."""
+    whole = tuple([type_of(snapshot, p.type) for p in function.inputs])
+    return _output(function, snapshot, Parameter("", oid), whole, chosen.inputs)
+
+
 def _output(
     function: Function,
     snapshot: RelationSource,

@@ -8,6 +8,7 @@ from catalog.errors import (
     SqlSyntaxError,
 )
 from kalam_pg.sql import (
+    parse_aggregates,
     parse_alter,
     parse_extensions,
     parse_functions,
@@ -40,7 +41,7 @@ _NAMESPACES = ("namespace", "schema")
 # Other things that PostgreSQL or KalamDB create, alter and drop; none is built.
 _OTHERS = (
     *("storage", "trigger"),
-    *("database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
+    *("database", "operator", "rule", "policy", "publication", "cast"),
     *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
     *("statistics", "tablespace", "text", "transform", "access", "owned", "large"),
     *("default", "system", "constraint"),
@@ -55,8 +56,9 @@ def create(reader: StatementReader) -> Statement:
         return _create_temporary(reader, or_replace=or_replace)
     if reader.accept("view"):
         return _create_view(reader, or_replace=or_replace)
-    if reader.at("function", "procedure"):
-        return parse_functions.create(reader, or_replace=or_replace)
+    if reader.at("function", "procedure", "aggregate"):
+        made = parse_aggregates.create if reader.at("aggregate") else parse_functions.create
+        return made(reader, or_replace=or_replace)
     if not or_replace and reader.accept("materialized", "view"):
         return parse_materialized.create(reader)
     if not or_replace:
@@ -234,7 +236,7 @@ def drop(reader: StatementReader) -> Statement:
         return parse_indexes.drop_index(reader)
     if reader.accept("sequence"):
         return parse_sequences.drop(reader)
-    if reader.at(*parse_functions.KINDS):
+    if reader.at(*parse_functions.ALL_KINDS):
         return parse_functions.drop(reader)
     if reader.accept("extension"):
         return parse_extensions.drop(reader)
@@ -276,7 +278,7 @@ def alter(reader: StatementReader) -> Statement:
         return parse_sequences.alter(reader)
     if reader.accept("index"):
         return parse_indexes.alter_index(reader)
-    if reader.at(*parse_functions.KINDS):
+    if reader.at(*parse_functions.ALL_KINDS):
         return parse_functions.alter(reader)
     if reader.accept("extension"):
         return parse_extensions.alter(reader)
@@ -299,7 +301,7 @@ def comment(reader: StatementReader) -> Statement:
     if reader.accept("database"):
         name = TableName("", reader.column_name())
         return CommentOn("database", name, "", _comment_text(reader))
-    if reader.at(*parse_functions.KINDS):
+    if reader.at(*parse_functions.ALL_KINDS):
         return parse_functions.comment(reader)
     if reader.accept("extension"):
         return CommentOnExtension(reader.column_name(), _comment_text(reader))

@@ -5,7 +5,11 @@ from typing import Any
 
 from sqlglot import exp
 
-from catalog.errors import InvalidFunctionDefinitionError, SqlSyntaxError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InvalidFunctionDefinitionError,
+    SqlSyntaxError,
+)
 from kalam_pg.sql.grammar_types import TYPE_KEYWORDS
 from kalam_pg.sql.keywords import NOT_A_FUNCTION
 from kalam_pg.sql.parse_session import set_
@@ -31,13 +35,18 @@ from kalam_pg.sql.statements_functions import (
 )
 
 KINDS = ("function", "procedure", "routine")
+"""What GRANT calls them."""
+
+ALL_KINDS = (*KINDS, "aggregate")
+"""What ALTER, DROP and COMMENT call them."""
+
 _NO_NAME_FOLLOWS = frozenset((",", ")", "default", "=", ":=", ".", "(", "[", "array", ""))
 
 
 def create(reader: StatementReader, *, or_replace: bool) -> Statement:
     """CREATE [OR REPLACE] FUNCTION | PROCEDURE."""
     kind = "f" if reader.advance().key == "function" else "p"
-    name = _name(reader)
+    name = function_called(reader)
     parameters = _parameters(reader)
     returns: TypeName | None = None
     returns_set = False
@@ -62,7 +71,7 @@ def create(reader: StatementReader, *, or_replace: bool) -> Statement:
     )
 
 
-def _name(reader: StatementReader) -> TableName:
+def function_called(reader: StatementReader) -> TableName:
     """func_name: what a function may be called, or a qualified name."""
     position = reader.token.start + 1
     parts = [reader.name_except(NOT_A_FUNCTION)]
@@ -134,6 +143,27 @@ def _type(reader: StatementReader) -> TypeName:
 def _table_column(reader: StatementReader) -> ParameterDefinition:
     name = reader.name_except(NOT_A_FUNCTION)
     return ParameterDefinition(name, _type(reader), "t")
+
+
+def aggregated(reader: StatementReader) -> tuple[ParameterDefinition, ...]:
+    """aggr_args: the parameters of an aggregate, or a star for none."""
+    if reader.accept("(", "*", ")"):
+        return ()
+    reader.expect("(")
+    found = [] if reader.at("order") else reader.many(lambda: _aggregated(reader))
+    if reader.at("order"):
+        reader.unsupported("an ordered-set aggregate of one's own")
+    reader.expect(")")
+    return tuple(found)
+
+
+def _aggregated(reader: StatementReader) -> ParameterDefinition:
+    found = _parameter(reader)
+    if found.default:
+        reader.fail()
+    if found.mode in ("o", "b"):
+        raise FeatureNotSupportedError("aggregates cannot have output arguments")
+    return found
 
 
 # ------------------------------------------------------------------ options
@@ -266,13 +296,18 @@ class _Clauses:
 
 
 def function_name(reader: StatementReader, kind: str) -> FunctionName:
-    """A function by its name, with the types of what it is called with in parentheses or without."""
-    name = _name(reader)
+    """A function by its name, with the types of what it is called with in parentheses or without.
+
+    An aggregate has its types always, or a star for none.
+    """
+    name = function_called(reader)
+    if kind == "aggregate":
+        return FunctionName(name, aggregated(reader), kind)
     return FunctionName(name, _parameters(reader) if reader.at("(") else None, kind)
 
 
 def alter(reader: StatementReader) -> Statement:
-    """ALTER FUNCTION | PROCEDURE | ROUTINE."""
+    """ALTER FUNCTION | PROCEDURE | ROUTINE | AGGREGATE."""
     target = function_name(reader, reader.advance().key)
     if reader.accept("rename", "to"):
         return AlterFunction(target, MoveFunction(new_name=reader.name_except(NOT_A_FUNCTION)))
@@ -280,6 +315,8 @@ def alter(reader: StatementReader) -> Statement:
         return AlterFunction(target, MoveFunction(schema=reader.column_name()))
     if reader.accept("owner", "to"):
         return AlterFunction(target, MoveFunction(owner=reader.role_or_self()))
+    if target.kind == "aggregate":
+        reader.fail()
     if reader.at("depends", "no"):
         reader.skip_rest()
         return Unsupported(f"ALTER {target.kind.upper()} … DEPENDS ON EXTENSION")
@@ -292,7 +329,7 @@ def alter(reader: StatementReader) -> Statement:
 
 
 def drop(reader: StatementReader) -> Statement:
-    """DROP FUNCTION | PROCEDURE | ROUTINE."""
+    """DROP FUNCTION | PROCEDURE | ROUTINE | AGGREGATE."""
     kind = reader.advance().key
     if_exists = reader.if_exists()
     targets = reader.many(lambda: function_name(reader, kind))
@@ -300,7 +337,7 @@ def drop(reader: StatementReader) -> Statement:
 
 
 def comment(reader: StatementReader) -> Statement:
-    """COMMENT ON FUNCTION | PROCEDURE | ROUTINE."""
+    """COMMENT ON FUNCTION | PROCEDURE | ROUTINE | AGGREGATE."""
     target = function_name(reader, reader.advance().key)
     reader.expect("is")
     return CommentOnFunction(target, None if reader.accept("null") else reader.string())

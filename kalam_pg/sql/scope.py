@@ -19,6 +19,7 @@ from catalog.functions import Function
 from catalog.model import Relation, Table
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
+from kalam_pg.functions.table import Overload
 from kalam_pg.sql.relation_source import RelationSource
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -104,7 +105,8 @@ class Binding:
     inside: the ids of those whose bodies are being bound, from the outermost in. arguments: the relations
     that stand for arguments of calls. calls: how many there are. over_rows: what is being bound is computed
     for each row. read_anew: ids of the tables that volatile functions read, with the name of one and where
-    it is called. runs: calls that come before the statement.
+    it is called. runs: calls that come before the statement. aggregates: those that people made, by their
+    ids and the types of their arguments.
     """
 
     scope: BindScope
@@ -132,6 +134,7 @@ class Binding:
     over_rows: bool = False
     runs: list[FunctionRun] = field(default_factory=list)
     arguments: set[int] = field(default_factory=set)
+    aggregates: dict[tuple[int, tuple[PgType, ...]], Overload] = field(default_factory=dict)
 
     def spend(self, expressions: int) -> None:
         """Note that so many have been bound. Raises 54001 when they are out of all proportion to the text."""
@@ -406,11 +409,8 @@ def find_item(level: Level, path: Sequence[str], position: int = 0) -> tuple[int
     alias = path[-1]
     schema = path[-2] if len(path) > 1 else ""
     for up, current in level.levels():
-        match = [
-            item
-            for item in current.items
-            if item.alias == alias and item.rel_visible and (not schema or item.schema == schema)
-        ]
+        alike = [item for item in current.items if item.alias == alias and item.rel_visible]
+        match = [item for item in alike if not schema or item.schema == schema]
         if len(match) > 1:
             raise AmbiguousAliasError(f'table reference "{alias}" is ambiguous', position=position)
         if match:

@@ -51,6 +51,7 @@ from kalam_pg.sql.tree import (
     SortKey,
     Window,
 )
+from kalam_pg.sql.user_aggregates import refuse_of_people
 from kalam_pg.sql.walk import map_children
 
 _WINDOWS = frozenset(
@@ -233,6 +234,7 @@ class ExpressionEmitter:
         return items if len(args) == 1 else f"({items})"
 
     def _aggregate(self, e: Aggregate) -> str:
+        refuse_of_people(e.overload)
         if e.within_group:
             raise FeatureNotSupportedError(f"{e.overload.name} is not implemented for catalogues")
         where = f" FILTER (WHERE {self.expr(e.filter)})" if e.filter is not None else ""

@@ -57,9 +57,31 @@ class CreateFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class AggregateOption:
+    """`name = value`. text: the value as written or as a string means it; type, function: what it is as the
+    name of these, None where it cannot be one.
+    """
+
+    name: str
+    text: str
+    type: "TypeName | None" = None
+    function: "TableName | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAggregate:
+    """CREATE [OR REPLACE] AGGREGATE. parameters: None in the old form, which has them among the options."""
+
+    name: "TableName"
+    parameters: tuple[ParameterDefinition, ...] | None
+    options: tuple[AggregateOption, ...]
+    or_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionName:
     """A function by its name and perhaps the types that it is called with. kind: function | procedure |
-    routine, as written.
+    routine | aggregate, as written.
     """
 
     name: "TableName"
@@ -78,7 +100,7 @@ class MoveFunction:
 
 @dataclass(frozen=True, slots=True)
 class AlterFunction:
-    """ALTER FUNCTION | PROCEDURE | ROUTINE."""
+    """ALTER FUNCTION | PROCEDURE | ROUTINE | AGGREGATE."""
 
     target: FunctionName
     action: MoveFunction | FunctionOptions
@@ -86,7 +108,7 @@ class AlterFunction:
 
 @dataclass(frozen=True, slots=True)
 class DropFunction:
-    """DROP FUNCTION | PROCEDURE | ROUTINE."""
+    """DROP FUNCTION | PROCEDURE | ROUTINE | AGGREGATE."""
 
     targets: tuple[FunctionName, ...]
     if_exists: bool = False
@@ -95,7 +117,7 @@ class DropFunction:
 
 @dataclass(frozen=True, slots=True)
 class CommentOnFunction:
-    """COMMENT ON FUNCTION | PROCEDURE | ROUTINE; None removes it."""
+    """COMMENT ON FUNCTION | PROCEDURE | ROUTINE | AGGREGATE; None removes it."""
 
     target: FunctionName
     comment: str | None
@@ -119,5 +141,12 @@ class CallProcedure:
 
 
 FunctionStatement: TypeAlias = (
-    CreateFunction | AlterFunction | DropFunction | CommentOnFunction | GrantExecute | CallProcedure
+    CreateFunction
+    | CreateAggregate
+    | AlterFunction
+    | DropFunction
+    | CommentOnFunction
+    | GrantExecute
+    | CallProcedure
 )
+"""CREATE, ALTER and DROP FUNCTION, PROCEDURE, ROUTINE and AGGREGATE."""

@@ -62,6 +62,16 @@ CREATE FUNCTION chat.outs(INOUT a int, OUT b text, VARIADIC c int[] DEFAULT '{}'
 COMMENT ON FUNCTION chat.doubled IS 'twice as much';
 REVOKE ALL ON FUNCTION chat.doubled FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION chat.doubled TO alice;
+CREATE AGGREGATE chat.total (int) (sfunc = int4pl, stype = int, initcond = '5', parallel = safe);
+CREATE FUNCTION chat.joined(text, text) RETURNS text LANGUAGE sql AS $$ SELECT concat_ws('/', $1, $2) $$;
+CREATE AGGREGATE chat.list (t text) (sfunc = chat.joined, stype = text, finalfunc = upper,
+  combinefunc = chat.joined);
+CREATE AGGREGATE chat.least_of (VARIADIC anycompatiblearray) (sfunc = array_cat, stype = anycompatiblearray);
+CREATE AGGREGATE chat.counted (*) (sfunc = int8inc, stype = int8, initcond = 0, mstype = int8,
+  msfunc = int8inc, minvfunc = int8dec, minitcond = 0);
+COMMENT ON AGGREGATE chat.total (int) IS 'adds up';
+REVOKE ALL ON FUNCTION chat.list(text) FROM PUBLIC;
+CREATE VIEW chat.lists AS SELECT room, chat.list(body ORDER BY id) AS bodies FROM chat.messages GROUP BY room;
 CREATE VIEW chat.prices AS SELECT id, chat.price_of(id) AS price FROM chat.rooms;
 ALTER TABLE chat.numbered ADD CHECK (chat.doubled(id) < 100);
 ALTER TABLE keyless RENAME TO without_key;
