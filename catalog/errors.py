@@ -415,6 +415,12 @@ class SqlJsonSubscriptError(KalamError):
     sqlstate = "22033"
 
 
+class InvalidArgumentForSqlJsonDatetimeFunctionError(KalamError):
+    """invalid_argument_for_sql_json_datetime_function: .datetime() of what is none."""
+
+    sqlstate = "22031"
+
+
 class NonNumericSqlJsonItemError(KalamError):
     """non_numeric_sql_json_item: a method of numbers meets something else."""
 

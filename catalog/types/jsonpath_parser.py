@@ -71,7 +71,7 @@ def parse_path(text: str) -> Path:
     Raises:
         SqlSyntaxError: 42601.
         InvalidTextRepresentationError: 22P02, it is empty.
-        FeatureNotSupportedError: 0A000, datetime(), or nested more deeply than is supported.
+        FeatureNotSupportedError: 0A000, nested more deeply than is supported.
     """
     reader = _Reader(_tokens(text))
     if reader.kind == "end":
@@ -382,10 +382,11 @@ class _Reader:
         self.at += 1
         if self.kind == "mark" and self.text == "(" and word.lower() in _METHODS:
             self.at += 1
-            if word.lower() == "datetime":
-                raise FeatureNotSupportedError("jsonpath item method .datetime() is not supported")
+            template = None
+            if word.lower() == "datetime" and self.kind == "string":
+                template = self.string()
             self.expect(")")
-            return Method(word.lower())
+            return Method(word.lower(), template)
         return Member(_unescaped(word))
 
     def levels(self) -> Descend:

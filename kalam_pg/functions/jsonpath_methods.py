@@ -39,7 +39,10 @@ def matcher(pattern: str, flags: str) -> Callable[[str], bool]:
 def double(item: Datum) -> Decimal:
     """.double(). Raises 22036."""
     if is_number(item):
-        value = parse_float8(number(item))
+        try:
+            value = parse_float8(number(item))
+        except KalamError:
+            value = math.inf
         if not math.isfinite(value):
             raise NonNumericSqlJsonItemError(
                 "numeric argument of jsonpath item method .double() is out of range for type "

@@ -42,7 +42,9 @@ from catalog.types.jsonpath_nodes import (
 from kalam_pg.functions import decimals
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.jsonpath_methods import double, is_number, matcher, rounded
+from kalam_pg.functions.jsonpath_moments import Moment, compare_moments, is_misfit, moment_of
 from kalam_pg.functions.jsonvalues import key_order, number
+from kalam_pg.functions.table import EvalContext
 from storage.errors import KalamError
 
 Truth = bool | None
@@ -57,26 +59,46 @@ class _Frame:
     variables: dict[str, Datum]
     strict: bool
     size: int = -1
+    zoned: EvalContext | None = None
+    """What is asked of time zones; None: they may not be."""
     quiet: bool = False
     """In strict mode: whether missing members and wrong kinds give nothing, as below `.**`."""
 
 
 SOFT = frozenset(
     (
-        "22003", "22012", "22033", "22036", "22038", "22039", "2203A", "2203B", "2203C", "2203F",
+        "22003", "22012", "22031", "22033", "22036", "22038", "22039", "2203A", "2203B", "2203C", "2203F",
     )
 )  # fmt: skip
 """Errors of the data, which predicates and `silent` keep quiet; those of the path are told."""
 
 
-def run_path(path: Path, document: Datum, variables: dict[str, Datum]) -> Iterator[Datum]:
-    """All that a path finds. Raises the errors of strict mode, of arithmetic and of methods."""
-    return _items(path.root, _Frame(document, document, variables, path.strict))
+def is_soft(error: KalamError) -> bool:
+    """Whether an error is one of the data: those of `SOFT`, and a text that does not fit a template."""
+    return error.sqlstate in SOFT or is_misfit(error)
 
 
-def path_exists(path: Path, document: Datum, variables: dict[str, Datum]) -> bool:
-    """Whether a path finds anything; in strict mode all is looked at. Raises as `run_path`."""
-    frame = _Frame(document, document, variables, path.strict)
+def run_path(
+    path: Path,
+    document: Datum,
+    variables: dict[str, Datum],
+    zoned: EvalContext | None = None,
+) -> Iterator[Datum]:
+    """All that a path finds. Raises the errors of strict mode, of arithmetic and of methods.
+
+    zoned: where dates and times may be compared with such that have a time zone.
+    """
+    return _items(path.root, _Frame(document, document, variables, path.strict, zoned=zoned))
+
+
+def path_exists(
+    path: Path,
+    document: Datum,
+    variables: dict[str, Datum],
+    zoned: EvalContext | None = None,
+) -> bool:
+    """Whether a path finds anything; in strict mode all is looked at. As `run_path`."""
+    frame = _Frame(document, document, variables, path.strict, zoned=zoned)
     if path.strict:
         return bool(list(_items(path.root, frame)))
     return _finds_any(path.root, frame)
@@ -144,6 +166,8 @@ def _step(accessor: Accessor, item: Datum, frame: _Frame) -> Iterator[Datum]:
             return _descend_from(item, first, last)
         case Filter(predicate):
             return _filtered(predicate, item, frame)
+        case Method("datetime", template):
+            return _moments(template, item, frame)
         case Method(name):
             return _method(name, item, frame)
 
@@ -273,7 +297,7 @@ def _truth(node: Node, frame: _Frame) -> Truth:
         case Binary("starts with", left, right):
             return _any_pair(left, right, _starts_with, frame)
         case Binary(operator, left, right):
-            return _any_pair(left, right, lambda a, b: _compared(operator, a, b), frame)
+            return _any_pair(left, right, lambda a, b: _compared(operator, a, b, frame), frame)
         case LikeRegex(operand, pattern, flags):
             test = matcher(pattern, flags)
             return _any_pair(
@@ -290,7 +314,7 @@ def _exists(operand: Node, frame: _Frame) -> Truth:
             return bool(list(_items(operand, frame)))  # An error anywhere makes it unknown.
         return _finds_any(operand, frame)
     except KalamError as error:
-        if error.sqlstate not in SOFT:
+        if not is_soft(error):
             raise
         return None
 
@@ -306,7 +330,7 @@ def _any_pair(
         lefts = [x for item in _items(left, frame) for x in _unwrapped(item, frame)]
         rights = [x for item in _items(right, frame) for x in _unwrapped(item, frame)]
     except KalamError as error:
-        if error.sqlstate not in SOFT:
+        if not is_soft(error):
             raise
         return None
     unknown = found = False
@@ -336,7 +360,10 @@ _TESTS: dict[str, Callable[[int], bool]] = {
 }  # fmt: skip
 
 
-def _compared(operator: str, a: Datum, b: Datum) -> Truth:
+def _compared(operator: str, a: Datum, b: Datum, frame: _Frame) -> Truth:
+    if isinstance(a, Moment) and isinstance(b, Moment):
+        order = compare_moments(a, b, frame.zoned)
+        return None if order is None else _TESTS[operator](order)
     if is_number(a) and is_number(b):
         return _TESTS[operator]((a > b) - (a < b))
     if isinstance(a, bool) and isinstance(b, bool):
@@ -390,9 +417,15 @@ def _signed(sign: str, operand: Node, frame: _Frame) -> Iterator[Datum]:
 _TYPES = {str: "string", bool: "boolean", list: "array", dict: "object", type(None): "null"}
 
 
+def _moments(template: str | None, item: Datum, frame: _Frame) -> Iterator[Datum]:
+    for one in _unwrapped(item, frame):
+        yield moment_of(one, template)
+
+
 def _method(name: str, item: Datum, frame: _Frame) -> Iterator[Datum]:
     if name == "type":
-        yield _TYPES.get(type(item), "number")
+        kind = item.kind.sql_name if isinstance(item, Moment) else ""
+        yield kind or _TYPES.get(type(item), "number")
     elif name == "size":
         if isinstance(item, list):
             yield len(item)

@@ -45,9 +45,12 @@ def _overflow(text: str) -> DatetimeFieldOverflowError:
     return DatetimeFieldOverflowError(f'date/time field value out of range: "{text}"')
 
 
-def _read(text: str, picture: str) -> tuple[int, int, int | None]:
-    """(days since 1970, microseconds of the day, offset east in seconds or None)."""
-    found = read(text, picture)
+def read_moment(text: str, picture: str, *, standard: bool = False) -> tuple[int, int, int | None]:
+    """(days since 1970, microseconds of the day, offset east in seconds or None).
+
+    standard: see `moment_reading.read`.
+    """
+    found = read(text, picture, standard=standard)
     clock = _clock(found)
     moment = _Moment()
     _set_year(found, moment)
@@ -170,7 +173,7 @@ def _zone(found: Read, text: str) -> int | None:
 
 
 def _to_timestamp(context: EvalContext, text: str, picture: str) -> int:
-    days, micros, offset_s = _read(text, picture)
+    days, micros, offset_s = read_moment(text, picture)
     local = check_timestamp(days * DAY_US + micros)
     if offset_s is not None:
         return check_timestamp(local - offset_s * SECOND_US)
@@ -178,7 +181,7 @@ def _to_timestamp(context: EvalContext, text: str, picture: str) -> int:
 
 
 def _to_date(_context: EvalContext, text: str, picture: str) -> int:
-    days, _, _ = _read(text, picture)
+    days, _, _ = read_moment(text, picture)
     if not MIN_DAY <= days < END_DATE:
         raise DatetimeFieldOverflowError(f'date out of range: "{text}"')
     return days

@@ -68,12 +68,13 @@ _NOT_DIGITS = frozenset(
 class _Reader:
     """One text and the place in it."""
 
-    def __init__(self, text: str, picture: tuple[Part, ...]) -> None:
+    def __init__(self, text: str, picture: tuple[Part, ...], *, standard: bool = False) -> None:
         self.text = text
         self.at = 0
         self.picture = picture
         self.found = Read()
-        self.exact = False
+        self.standard = standard
+        self.exact = standard
         self.skipped = 0
         """Blanks and separators passed over beyond those that the picture has."""
 
@@ -81,6 +82,10 @@ class _Reader:
         """Read what the picture asks for, until the text ends."""
         for index, part in enumerate(self.picture):
             if self.at >= len(self.text):
+                if self.standard:
+                    raise InvalidDatetimeFormatError(
+                        "input string is too short for datetime format"
+                    )
                 break
             is_field = part.kind is Kind.FIELD
             if not self.exact and part.text != "FX" and (is_field or index == 0):
@@ -91,6 +96,8 @@ class _Reader:
                 if not self.exact:
                     self.skipped = 0
                     self._skip_blanks()
+            elif self.standard:
+                self._same(part)
             elif part.kind is Kind.TEXT:
                 # A character of the picture stands for one of the text, whichever it is.
                 if not self.exact and self.skipped > 0:
@@ -105,7 +112,18 @@ class _Reader:
                 if here and (here in _BLANKS or is_separator(here)):
                     self.at += 1
                     self.skipped += 1
+        if self.standard and self.text[self.at :].strip(_BLANKS):
+            raise InvalidDatetimeFormatError(
+                "trailing characters remain in input string after datetime format"
+            )
         return self.found
+
+    def _same(self, part: Part) -> None:
+        """SQL's standard wants the characters of the picture in the text as they are."""
+        if self.text[self.at] != part.text:
+            what = "character" if part.kind is Kind.TEXT else "separator"
+            raise InvalidDatetimeFormatError(f'unmatched format {what} "{part.text}"')
+        self.at += 1
 
     def _skip_blanks(self) -> None:
         while self.at < len(self.text) and self.text[self.at] in _BLANKS:
@@ -381,12 +399,12 @@ _IS_ISO = {
 }
 
 
-def read(text: str, picture: str) -> Read:
-    """What a text says where a picture has fields.
+def read(text: str, picture: str, *, standard: bool = False) -> Read:
+    """What a text says where a picture has fields. standard: as strictly as SQL's standard wants it.
 
     Raises:
         InvalidDatetimeFormatError: 22007, it does not fit.
         DatetimeFieldOverflowError: 22008, a number is no integer.
         FeatureNotSupportedError: 0A000, a field is for output only.
     """
-    return _Reader(text, moment_picture(picture)).run()
+    return _Reader(text, moment_picture(picture), standard=standard).run()

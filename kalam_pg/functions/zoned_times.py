@@ -61,7 +61,7 @@ def of_instant(instant: int, context: EvalContext) -> bytes | None:
     return pack_timetz(local % US_PER_DAY, (local - instant) // US_PER_SECOND)
 
 
-def _of_time(context: EvalContext, us: int) -> bytes:
+def of_time(context: EvalContext, us: int) -> bytes:
     """A time in the session's zone, as it is today there."""
     zone = context.types.timezone
     today = utc_to_local(context.now_us, zone) // US_PER_DAY * US_PER_DAY
@@ -93,7 +93,7 @@ OVERLOADS: tuple[Overload, ...] = (
     operator("-", (TIMETZ, INTERVAL), TIMETZ, _minus),
     operator("+", (DATE, TIMETZ), TIMESTAMPTZ, _with_date),
     operator("+", (TIMETZ, DATE), TIMESTAMPTZ, lambda v, days: _with_date(days, v)),
-    _stable_cast(TIME, TIMETZ, "i", _of_time),
+    _stable_cast(TIME, TIMETZ, "i", of_time),
     cast(TIMETZ, TIME, "a", lambda v: unpack_timetz(v)[0]),
     _stable_cast(TIMESTAMPTZ, TIMETZ, "a", lambda c, v: of_instant(v, c)),
     stable("current_time", (), TIMETZ, _current),
