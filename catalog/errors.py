@@ -511,6 +511,18 @@ class ArraySubscriptError(KalamError):
     sqlstate = "2202E"
 
 
+class InvalidTablesampleArgumentError(KalamError):
+    """invalid_tablesample_argument: no share of a table's rows is so large."""
+
+    sqlstate = "2202H"
+
+
+class InvalidTablesampleRepeatError(KalamError):
+    """invalid_tablesample_repeat: REPEATABLE has no seed."""
+
+    sqlstate = "2202G"
+
+
 class InvalidTextRepresentationError(KalamError):
     """invalid_text_representation: the text is not of the type."""
 

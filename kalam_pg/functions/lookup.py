@@ -29,7 +29,8 @@ _MODULES = (
     "miscellany", "moneys",
     "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
-    "ranges", "records", "regex", "regexfunctions", "regressions", "sequences", "sets", "similar", "sleeps",
+    "ranges", "records", "regex", "regexfunctions", "regressions", "sampling", "sequences",
+    "sets", "similar", "sleeps",
     "strings", "sysinfo", "transitions", "windows", "zoned_times",
 )  # fmt: skip
 

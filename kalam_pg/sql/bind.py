@@ -23,6 +23,7 @@ from kalam_pg.sql import (
     bind_function,
     bind_function_from,
     bind_predicate,
+    bind_sample,
     bind_subquery,
     bind_values,
     returning_queries,
@@ -51,6 +52,7 @@ _PARTS = (
     bind_function,
     bind_function_from,
     bind_predicate,
+    bind_sample,
     bind_subquery,
     bind_values,
 )

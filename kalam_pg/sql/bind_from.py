@@ -62,6 +62,7 @@ BIND_QUERY: list[Callable[..., Query]] = []  # (level, node, resolve=True)
 BIND_CHANGE: list[Callable[[Level, exp.Expr], Dml]] = []
 BIND_VIEW: list[Callable[[Binding, View], Query]] = []
 USER_FROM: list[Callable[..., SubqueryScan | None]] = []
+BIND_SAMPLE: list[Callable[[Level, exp.Expr], SubqueryScan]] = []  # `bind_sample`
 
 
 def bind_from(
@@ -105,6 +106,8 @@ def _item(level: Level, node: exp.Expr) -> FromItem:
     """Bind one item and add what it makes visible to `level.items`."""
     kind = type(node)
     if kind is exp.Table:
+        if node.args.get("sample"):
+            return BIND_SAMPLE[0](level, node)
         if isinstance(node.args["this"], exp.Identifier):
             return _relation(level, node)
         return _function(level, node.args["this"], node)
@@ -173,7 +176,7 @@ def _relation(level: Level, node: exp.Expr) -> FromItem:
             replace(c, name=v.name, table_id=found.id, column_id=v.id)
             for c, v in zip(query.columns, found.columns, strict=True)
         )
-        scan = _derived(
+        scan = derived(
             *(level, query, columns, alias or name, names, at),
             schema=found.namespace, row=row_type(found),
         )  # fmt: skip
@@ -242,11 +245,11 @@ def _subquery(
             hint="For example, FROM (SELECT ...) [AS] foo.",
             position=at,
         )
-    inner = _below(level, query, lateral=lateral)
-    return _derived(level, inner, inner.columns, alias, names, at, lateral=lateral, row=row)
+    inner = below(level, query, lateral=lateral)
+    return derived(level, inner, inner.columns, alias, names, at, lateral=lateral, row=row)
 
 
-def _below(level: Level, query: exp.Expr, *, lateral: bool) -> Query:
+def below(level: Level, query: exp.Expr, *, lateral: bool) -> Query:
     """Bind a derived table: it sees this level's earlier items only when it is lateral."""
     here, hidden = level.items, level.hidden
     if lateral:
@@ -259,11 +262,12 @@ def _below(level: Level, query: exp.Expr, *, lateral: bool) -> Query:
         level.items, level.hidden = here, hidden
 
 
-def _derived(
+def derived(
     level: Level, query: Query, columns: tuple[OutputColumn, ...], alias: str,
     names: Sequence[str], at: int, *, schema: str = "", lateral: bool = False,
     row: PgType | None = None,
 ) -> SubqueryScan:  # fmt: skip
+    """A query as a FROM item, made visible."""
     # Of a view, what came later than the text that reads it has no name.
     readable = tuple(replace(c, hidden=c.name == NAMELESS) for c in columns)
     shown = shown_columns(readable, alias, names)

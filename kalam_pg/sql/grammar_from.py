@@ -130,8 +130,21 @@ class FromGrammar(ExpressionGrammar):
         table = self.relation()
         item = self._aliased(table)
         if self.at("tablesample"):
-            self.unsupported("TABLESAMPLE")
+            item.set("sample", self._sample())
         return item
+
+    def _sample(self) -> exp.Expr:
+        """TABLESAMPLE method (arguments) [REPEATABLE (seed)]."""
+        start = self.advance().start
+        method = self.function_name()
+        found = mark(
+            exp.Anonymous(this=method, expressions=self.parenthesised(self.expression)), start
+        )
+        if self.accept("repeatable"):
+            self.expect("(")
+            found.set("seed", self.expression())
+            self.expect(")")
+        return found
 
     def _join_in_parentheses(self) -> exp.Expr:
         token = self.expect("(")
