@@ -304,8 +304,18 @@ def _levels_up(level: Level, aggregate: Aggregate, place: str, at: int) -> int:
     if level.parent is None:
         return 0
     given = level.state.arguments
-    refs = [up for up, ref in column_refs(aggregate) if ref.relation not in given]
+    direct = aggregate.args if aggregate.within_group else ()
+    body = replace(aggregate, args=()) if direct else aggregate
+    refs = [up for up, ref in column_refs(body) if ref.relation not in given]
     up = min([up for up in refs if up >= 0], default=0)
+    for arg in direct:
+        for lower, ref in column_refs(arg):
+            if 0 <= lower < up:
+                raise GroupingError(
+                    "outer-level aggregate cannot contain a lower-level variable in its direct "
+                    "arguments",
+                    position=ref.position,
+                )
     if not up and level.clause not in _AGGREGATES_ALLOWED:
         raise GroupingError(f"aggregate functions are not allowed in {place}", position=at)
     return up

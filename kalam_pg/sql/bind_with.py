@@ -14,9 +14,10 @@ from catalog.errors import (
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions.table import OverloadKind
-from kalam_pg.sql.bind_expr import consumed
+from kalam_pg.sql.bind_expr import bind_expr, consumed
 from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_QUERY, alias_of, check_alias_columns
 from kalam_pg.sql.bind_setop import cast_output, combine
+from kalam_pg.sql.coerce import unify
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.recursion import check_step, in_order, mentions
 from kalam_pg.sql.scope import CteEntry, Level, renamed
@@ -144,6 +145,7 @@ def _recursive(
         first = BIND_QUERY[0](inner, node.args["this"])
         check_alias_columns(name, len(first.columns), names, at)
         given = [column.name for column in renamed(first.columns, names)]
+        _check_marks(inner, item)
         node = rewritten(item, node, name, given)
         names = [*given, *added(item)]
     start: Query = BIND_QUERY[0](inner, node.args["this"])
@@ -168,9 +170,29 @@ def _recursive(
                 hint="Cast the output of the non-recursive term to the correct type.",
                 position=location(start.targets[index].expr) if isinstance(start, Select) else at,
             )
+    if node.args.get("distinct") and any(_is_unhashable(c.type) for c in result.columns):
+        raise FeatureNotSupportedError(
+            "could not implement recursive UNION", detail="All column datatypes must be hashable."
+        )
     made = Cte(number, name, result, columns, recursive=True,
                materialized=item.args.get("materialized"))  # fmt: skip
     return own, made
+
+
+def _check_marks(level: Level, item: exp.Expr) -> None:
+    """Raise 42804 where the two values of a CYCLE clause's mark have no type in common."""
+    cycle = item.args.get("cycle")
+    if cycle is not None and cycle.args.get("value") is not None:
+        marks = [bind_expr(level, cycle.args[key]) for key in ("value", "default")]
+        unify(level.state, tuple(marks), "CYCLE")
+
+
+_UNHASHABLE = frozenset((types.MONEY, types.BIT, types.VARBIT))
+
+
+def _is_unhashable(kind: PgType) -> bool:
+    """Whether PostgreSQL has no hash of a type's values."""
+    return (kind.element or kind) in _UNHASHABLE
 
 
 def _items_within(level: Level, node: exp.Expr, name: str) -> tuple[Cte, ...]:

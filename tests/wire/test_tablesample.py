@@ -31,7 +31,9 @@ def test_a_repeatable_sample_is_the_same_hot_cold_and_in_between(
     with schema.root() as root:
         for name, made in KEYS.items():
             table = f"sampled.of_{name}"
-            root.execute(f"CREATE TABLE {table} (k {name} PRIMARY KEY, n int) WITH (TYPE = '{kind}')")
+            root.execute(
+                f"CREATE TABLE {table} (k {name} PRIMARY KEY, n int) WITH (TYPE = '{kind}')"
+            )
             root.execute(f"INSERT INTO {table} SELECT {made}, i FROM generate_series(1, 2000) i")
             asked = (
                 f"SELECT n FROM {table} TABLESAMPLE BERNOULLI (10) REPEATABLE (3) ORDER BY n",

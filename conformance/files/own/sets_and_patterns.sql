@@ -107,3 +107,6 @@ SELECT regexp_replace('Grüße, Welt', '\W+', '-', 'g'), regexp_match('Grüße 1
 SELECT regexp_split_to_array('für uns ß', '\s'), regexp_count('äöü abc', '\w'), regexp_matches('äb cd', '(\w)(\w)', 'g');
 SELECT 'ÄB' ~* '^[äb]+$', 'éa' ~* '^[[:alpha:]]+$', 'a-é' ~ '^[\w-]+$', 'é]' ~ '^[]\w]+$', 'é:' ~ '[:alph]';
 SELECT jsonb_path_exists('"é"', '$ ? (@ like_regex "^\\w$")'), 'é' SIMILAR TO '[[:alpha:]]';
+SELECT array(SELECT percentile_disc(a) WITHIN GROUP (ORDER BY x) FROM (VALUES (0.3), (0.7)) v (a) GROUP BY a) FROM generate_series(1, 5) g (x);
+SELECT (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY x) FROM (VALUES (0.3)) v (a)) FROM generate_series(1, 5) g (x);
+SELECT (SELECT percentile_disc(a) WITHIN GROUP (ORDER BY a) FROM (VALUES (0.3), (0.3)) v (a) GROUP BY a) FROM generate_series(1, 2) g (x);
