@@ -13,11 +13,12 @@ from catalog.types.composite import composite_of
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.lookup import SPREAD
 from kalam_pg.functions.records import ATTRIBUTE, FIELD
-from kalam_pg.functions.table import OverloadKind
+from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.functions.user_ranges import CONSTRUCTORS
 from kalam_pg.sql import tree
 from kalam_pg.sql.keywords import COLUMN_NAME, RESERVED, TYPE_OR_FUNCTION
 from kalam_pg.sql.tree import Expr
+from kalam_pg.sql.user_aggregates import UserAggregate
 
 _KEYWORDS = RESERVED | TYPE_OR_FUNCTION | COLUMN_NAME
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
@@ -235,10 +236,16 @@ def _aggregate(self: Deparser, node: tree.Aggregate) -> str:
         inner = f"DISTINCT {inner}"
     if node.order_by and not node.within_group:
         inner += f" ORDER BY {self.order(node.order_by)}"
-    text = f"{quote_identifier(node.overload.name)}({inner})"
+    text = f"{_called(node.overload)}({inner})"
     if node.within_group:
         text += f" WITHIN GROUP (ORDER BY {self.order(node.order_by)})"
     return text + _filter(self, node.filter)
+
+
+def _called(overload: Overload) -> str:
+    """The name of an aggregate or window function, with its schema if somebody made it."""
+    names = overload.name.split(".", 1) if isinstance(overload, UserAggregate) else [overload.name]
+    return ".".join([quote_identifier(name) for name in names])
 
 
 def _filter(self: Deparser, condition: Expr | None) -> str:
@@ -254,7 +261,7 @@ def _window(self: Deparser, node: tree.Window) -> str:
         parts.append(f"ORDER BY {self.order(node.order_by)}")
     if node.frame is not None:
         parts.append(_frame(self, node.frame))
-    name = quote_identifier(node.overload.name)
+    name = _called(node.overload)
     call = f"{name}({star or self.list(node.args)}){_filter(self, node.filter)}"
     return f"{call} OVER ({' '.join(parts)})"
 

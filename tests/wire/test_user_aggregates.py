@@ -55,6 +55,13 @@ def test_hot_and_cold_rows_are_answered_alike(schema: KalamServer, kind: str) ->
         assert [root.execute(text, prepare=True).fetchall() for text in asked] == hot
 
 
+def test_explain_shows_it_with_its_schema(schema: KalamServer) -> None:
+    with schema.root() as root:
+        root.execute("CREATE TABLE ag.t (id int PRIMARY KEY, s text)")
+        plan = root.execute("EXPLAIN VERBOSE SELECT ag.list(s ORDER BY id) FROM ag.t").fetchall()
+        assert "ag.list(s ORDER BY id)" in "\n".join([line for (line,) in plan])
+
+
 def test_it_is_of_the_own_rows_of_who_calls_it(schema: KalamServer) -> None:
     with schema.root() as root:
         root.execute("CREATE TABLE ag.own (id int PRIMARY KEY, t text) WITH (TYPE = 'USER')")
