@@ -70,6 +70,15 @@ DEFINITIONS = (
     "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy', 'very happy')",
     "CREATE DOMAIN posint AS integer CHECK (VALUE > 0) CHECK (VALUE < 1000000)",
     "CREATE TYPE span AS RANGE (subtype = integer)",
+    "CREATE FUNCTION larger_of(anyelement, anyelement) RETURNS anyelement LANGUAGE sql STRICT IMMUTABLE AS 'SELECT greatest($1, $2)'",
+    "CREATE FUNCTION listed(text, text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1 || ',', '') || coalesce($2, '-') $$",
+    "CREATE FUNCTION told(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce('<' || $1 || '>', 'none') $$",
+    "CREATE AGGREGATE own_max (anyelement) (sfunc = larger_of, stype = anyelement)",
+    "CREATE AGGREGATE own_list (text) (sfunc = listed, stype = text, finalfunc = told)",
+    "CREATE AGGREGATE own_avg (int) (sfunc = int4_avg_accum, stype = int8[], finalfunc = int8_avg, initcond = '{0,0}')",
+    "CREATE AGGREGATE own_sum (int) (sfunc = int4_sum, stype = int8)",
+    "CREATE AGGREGATE own_count (\"any\") (sfunc = int8inc_any, stype = int8, initcond = '0')",
+    "CREATE AGGREGATE own_count (*) (sfunc = int8inc, stype = int8, initcond = '0')",
 )
 """What a database needs before tables have these kinds."""
 
@@ -192,6 +201,10 @@ texts:    array_agg({text} ORDER BY {0}) | array_agg(DISTINCT {text})
 jsonb:    jsonb_agg({int4} ORDER BY {0}) | jsonb_agg({text} ORDER BY {0} DESC)
 bpchar:   max({bpchar})
 time:     min({time})
+int4:     own_max({int4})
+text:     own_max({text}) | own_list({text} ORDER BY {0}) | own_list(DISTINCT {text})
+numeric:  own_avg({int4}) | own_avg(DISTINCT {int4})
+int8:     own_sum({int4}) | own_count({any}) | own_count(*) | own_sum(DISTINCT {int4})
 """
 
 UNSOUND = (

@@ -126,6 +126,12 @@ def _bigint(value: int) -> int:
     return value
 
 
+def _integer(value: int) -> int:
+    if not -(2**31) <= value < 2**31:
+        raise out_of_range(INT4)
+    return value
+
+
 def _average_accum(state: Datum, value: int) -> tuple[int, int]:
     items: tuple[int, ...] = items_of(state)
     if len(items) != 2 or None in items:
@@ -149,6 +155,7 @@ def _summed(total: int | None, value: int | None) -> int | None:
 
 
 _COUNTS: tuple[Overload, ...] = (
+    function("int4inc", (INT4,), INT4, lambda n: _integer(n + 1)),
     function("int8inc", (INT8,), INT8, lambda n: _bigint(n + 1)),
     function("int8dec", (INT8,), INT8, lambda n: _bigint(n - 1)),
     function("int8inc_any", (INT8, ANY), INT8, lambda n, _value: _bigint(n + 1)),

@@ -42,6 +42,7 @@ from kalam_pg.sql.overloads import (
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field, fields_of
 from kalam_pg.sql.scope import Level
+from kalam_pg.sql.support_functions import behind_operators, is_behind_operators
 from kalam_pg.sql.tree import (
     ArrayExpr,
     Call,
@@ -236,6 +237,8 @@ def call_function(
         raise ambiguous_call(name, operands, at) from None
     except NotBuilt as missing:
         raise unsupported(f"function {missing}", at=at) from None
+    if found is None and lookup.known_elsewhere(name):
+        found = behind_operators(name, kinds)
     if found is None:
         scope = level.state.scope
         user_type = scope.snapshot.find_type("", name, scope.search_path)
@@ -367,7 +370,8 @@ def no_function(name: str, operands: tuple[Expr, ...], at: int) -> Exception:
 
 
 def _known_here(name: str) -> bool:
-    return bool(lookup.functions(name) or lookup.aggregates(name) or lookup.windows(name))
+    here = lookup.functions(name) or lookup.aggregates(name) or lookup.windows(name)
+    return bool(here) or is_behind_operators(name)
 
 
 def ambiguous_call(name: str, operands: tuple[Expr, ...], at: int) -> AmbiguousFunctionError:

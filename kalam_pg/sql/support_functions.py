@@ -178,6 +178,22 @@ def built_in_is_strict(oid: int) -> bool:
     return bool(routines()[oid]["proisstrict"])
 
 
+def behind_operators(name: str, kinds: tuple[PgType, ...]) -> Resolved | None:
+    """What a call of one of the functions behind PostgreSQL's operators means (`int4pl`, `texteq`)."""
+    candidates = []
+    for routine in routines_named(name):
+        found = _behind_operator(routine.oid)
+        if found is not None and len(found.args) == len(kinds):
+            candidates.append(Candidate(found, found.args))
+    return choose(candidates, kinds) if candidates else None
+
+
+def is_behind_operators(name: str) -> bool:
+    """Whether every function of a name is what an operator does that is here."""
+    found = routines_named(name)
+    return bool(found) and all(_behind_operator(routine.oid) is not None for routine in found)
+
+
 def _here(name: str, declared: tuple[PgType, ...]) -> Overload | None:
     return next(
         (
