@@ -148,12 +148,12 @@ def made_aggregate(state: Binding, call: Called) -> UserAggregate:
     """The aggregate for arguments of these types; one of a statement, however often it is called."""
     function = call.function
     kinds = tuple([e.type for e in call.values])
-    known = state.aggregates.get((function.id, kinds))
-    if isinstance(known, UserAggregate):
-        return known
     state.functions[function.id] = function
     if not state.views:
         state.relations[function.id] = None
+    known = state.aggregates.get((function.id, kinds))
+    if isinstance(known, UserAggregate):
+        return known
     if function.id in state.inside:
         raise FeatureNotSupportedError(
             f"recursive function {function.name} is not supported", position=call.at
