@@ -18,7 +18,6 @@ from catalog.types.registry import (
     INT4,
     INT8,
     INTERVAL,
-    MONEY,
     NUMERIC,
     OID,
     TEXT,
@@ -176,7 +175,6 @@ _NAMES = {
     **{t: f"{t.name}_{{}}" for t in (NUMERIC, TEXT, BPCHAR, DATE, TIME, TIMETZ)},
     **{t: f"{t.name}_{{}}" for t in (TIMESTAMP, TIMESTAMPTZ, INTERVAL)},
     INET: "network_{}",
-    MONEY: "cash{}",
 }
 """How PostgreSQL calls the functions behind MIN and MAX of a type."""
 
