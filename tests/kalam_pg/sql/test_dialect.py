@@ -418,7 +418,6 @@ def test_syntax_errors_are_postgresqls(text, message, at):
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT * FROM t TABLESAMPLE SYSTEM (1)",
         "SELECT xmlelement(name a)",
         "SELECT a IS DOCUMENT",
     ],
