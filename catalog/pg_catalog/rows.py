@@ -125,6 +125,14 @@ ADDED: Final[Mapping[str, Maker]] = {
 """What makes the rows that are beside those of a fixed relation."""
 
 
+def added_rows(visible: Visible) -> Iterator[tuple[str, int, Iterator[Row]]]:
+    """The name and OID of each of these relations, and the rows that are beside the fixed ones."""
+    for name, made in ADDED.items():
+        shape = relation("pg_catalog", name)
+        assert shape is not None
+        yield name, shape.oid, map(shape.row, made(visible))
+
+
 def is_fixed(schema: str, name: str) -> bool:
     """Whether the relation has the same rows for everybody, for ever: `fixed`."""
     return schema == "pg_catalog" and name in fixed.NAMES

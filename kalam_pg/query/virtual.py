@@ -17,7 +17,7 @@ from catalog.model import Table, User
 from catalog.pg_catalog import fixed
 from catalog.pg_catalog.objects import CatalogObjects
 from catalog.pg_catalog.relations import CatalogRelation, relation
-from catalog.pg_catalog.rows import ADDED, fixed_rows, is_fixed
+from catalog.pg_catalog.rows import added_rows, fixed_rows, is_fixed
 from catalog.pg_catalog.rows import rows as catalogue_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
@@ -465,13 +465,10 @@ class Perspective:
         """What there is beside the rows that never change, by table names of the image."""
         if not self.visible.functions:
             return {}
-        found = {}
-        for name, made in ADDED.items():
-            shape = relation("pg_catalog", name)
-            assert shape is not None
-            rows = [(*shape.row(values), shape.oid, _XMIN) for values in made(self.visible)]
-            found[f"pg_catalog.{name}"] = rows
-        return found
+        return {
+            f"pg_catalog.{name}": [(*row, oid, _XMIN) for row in rows]
+            for name, oid, rows in added_rows(self.visible)
+        }
 
     def bind(self, context: EvalContext) -> EvalContext:
         """`context` with this role's names of objects and catalogue functions."""
