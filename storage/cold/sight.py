@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import cast
+from functools import cached_property, partial, reduce
+from typing import Final, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,10 @@ from storage.keys import key_maker
 from storage.layout import Layout, Row, Value
 from storage.log.view import View
 from storage.shaped import alike_arrays
+
+KNOWN_ROWS_MAX: Final = 16_384
+"""Of a segment of no more rows it is found out at once, and kept, which of them newer ones hide. Of a larger
+one's it is asked of those that are looked at."""
 
 Hides = Callable[[bytes, int], bool]
 """Whether the version of a key that a commit wrote is not to be seen."""
@@ -190,16 +194,36 @@ class ColdSegment:
             return groups.columns(group, names)
 
         deleted = groups.segment.deleted > 0
-        layout = groups.layout
-        hidden = self._hidden
+        hidden: HiddenByEach | None = self._hidden
+        live: pa.BooleanArray | None = None
+        if hidden is not None and groups.segment.rows <= KNOWN_ROWS_MAX:
+            live = self._live(group, hidden)
+            hidden, deleted = None, False
         return Piece(
-            *(layout, groups.rows(group), column, self._hides),
+            *(groups.layout, groups.rows(group), column, self._hides),
             hidden=hidden if hidden is not None and groups.meets(group, hidden) else None,
             deleted=deleted,
+            live=live,
             in_key_order=True,
             segment=groups,
             group=group,
         )
+
+    def _live(self, group: int, hidden: HiddenByEach) -> pa.BooleanArray | None:
+        """Which rows of a row group are no tombstones, and hidden by no newer segment; None: all."""
+        groups = self.groups
+        part = ("live", group, self._state)
+        kept: tuple[pa.BooleanArray | None] | None = DECODED.get(groups.segment.path, part)
+        if kept is None:
+            key = [groups.layout.columns[at] for at in groups.layout.key]
+            names = [column_name(column) for column in key]
+            deleted = [DELETED] if groups.segment.deleted else []
+            found = groups.columns(group, [*names, *deleted])
+            keys = Keys.of([found[name] for name in names], [column.kind for column in key])
+            gone = [mask for mask in (hidden.has(keys), found.get(DELETED)) if mask is not None]
+            kept = (pc.invert(reduce(pc.or_, gone)) if gone else None,)
+            DECODED.put(groups.segment.path, part, kept, groups.rows(group) // 8 + 256)
+        return kept[0]
 
     def scattered(self, rows: Sequence[int]) -> "Piece":
         """Some rows by their numbers within the segment, none of them a tombstone, in their order."""
@@ -248,6 +272,7 @@ class Piece:
         *,
         hidden: HiddenByEach | None = None,
         deleted: bool = False,
+        live: pa.BooleanArray | None = None,
         in_key_order: bool = False,
         segment: RowGroups | None = None,
         group: int = 0,
@@ -256,7 +281,8 @@ class Piece:
     ) -> None:
         """columns: gives some by their names. hides: what `is_seen` asks. lacking: what it would decode.
 
-        hidden: what newer segments hide of it. deleted: whether some rows may be tombstones.
+        hidden: what newer segments hide of it. deleted: whether some rows may be tombstones. live: which
+        rows are none, and hidden by no newer segment, where that is known.
         segment, group: where in a file the rows are, if they are all of a row group. groups: in how many
         they lie.
         """
@@ -270,6 +296,7 @@ class Piece:
         self._hides = hides
         self._hidden = hidden
         self._deleted = deleted
+        self._live = live
         self._lacking = lacking
 
     @property
@@ -296,8 +323,13 @@ class Piece:
         return self._columns([name])[name]
 
     def matching(self, conditions: Sequence[Condition]) -> pa.BooleanArray | None:
-        """Which rows are no tombstones and meet the conditions (never NULL); None: all."""
-        mask = pc.invert(self._columns([DELETED])[DELETED]) if self._deleted else None
+        """Which rows are no tombstones and meet the conditions (never NULL); None: all.
+
+        Nor are any among them that newer segments hide, where it is known which these are.
+        """
+        mask = self._live
+        if self._deleted:
+            mask = pc.invert(self._columns([DELETED])[DELETED])
         for condition in conditions:
             test = condition.test(self.column(condition.position))
             mask = test if mask is None else pc.and_(mask, test)
