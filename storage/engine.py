@@ -24,10 +24,10 @@ from storage.log.clock import Clock, SystemClock
 from storage.log.hot import HotOptions, Put
 from storage.log.log import Log
 from storage.log.manifest_note import ManifestNote, unpack_note
-from storage.log.recovery import INCARNATION
 from storage.log.unflushed import count_entries
 from storage.log.view import View
 from storage.log.writes import Group, Write, WriteSet
+from storage.readings import Readings
 from storage.schema import Versions
 from storage.streams import StreamRegistry
 from storage.tablets import Dirty, TabletFactory, TabletRegistry
@@ -446,34 +446,30 @@ class Engine:
         failpoints.hit("recovery.epoch")
         return self._log.begin(puts)
 
-    def _open_tablet(self, tablet_id: TabletId, layout: Layout, versions: Versions) -> "Tablet":
+    def _open_tablet(
+        self, tablet_id: TabletId, layout: Layout, versions: Versions, shared: Readings | None
+    ) -> "Tablet":
         from storage.tablet import Tablet  # noqa: PLC0415 -- needs Arrow, which the log does not
 
         tablet = Tablet(
-            tablet_id,
-            layout,
+            *(tablet_id, layout),
             fs=self.fs,
             directory=self.tablet_directory(tablet_id),
             current=self.acquire,
             versions=versions,
             reads=self.reads(tablet_id),
+            shared=shared,
         )
+        if shared is not None:
+            shared.join(tablet)
         if tablet.manifest.flushed_through > self._current.seq:
             raise DataCorruptedError(
                 f"tablet {tablet_id.user}/{tablet_id.table}: its segments reach commit "
                 f"{tablet.manifest.flushed_through}, the log only {self._current.seq}"
             )
-        tablet.learn_truncations(self._truncations(tablet_id))
+        begun = recovery.truncations(self._current, self._views.values(), tablet_id)
+        tablet.learn_truncations(begun)
         return tablet
-
-    def _truncations(self, tablet_id: TabletId) -> list[int]:
-        """The newest TRUNCATE that each view sees of a tablet."""
-        key = meta_key(tablet_id, INCARNATION)
-        if self._current.system_get(key) is None:
-            return []  # There was none before, either.
-        views = [view for view in self._views.values() if not view.ended]
-        found = {view.system_get(key) for view in views}
-        return sorted(int.from_bytes(seq) for seq in found if seq is not None)
 
 
 def _raise(_where: str, exc: Exception) -> None:

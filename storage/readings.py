@@ -29,7 +29,7 @@ class Readings:
     their newest log entry is not for the event loop (`View.find`).
     """
 
-    __slots__ = ("_all", "kept", "large", "log_count", "versions")
+    __slots__ = ("__weakref__", "_all", "kept", "large", "log_count", "versions")
 
     def __init__(self, versions: "Versions", kept: "KeptManifests") -> None:
         self.versions = versions
@@ -43,6 +43,11 @@ class Readings:
         if self._all is None:
             self._all = WeakSet((first,))
         self._all.add(other)
+
+    def join(self, tablet: "Tablet") -> None:
+        """One more of a tablet of which some are in use, and that nobody told of commits meanwhile."""
+        self._all = WeakSet([tablet, *self.others(tablet)])
+        self.drop_tails(tablet)
 
     def others(self, tablet: "Tablet") -> "Iterator[Tablet]":
         """Those in use beside this one."""

@@ -448,7 +448,8 @@ class Tablet:
             manifest = self.kept.at(view.seq)
             if not manifest.segments:
                 return manifest
-            view.reads.setdefault(self.id, {})[manifest.version] = manifest
+            # Not by its version: a transaction that has loaded reads the same one with other files.
+            view.reads.setdefault(self.id, {})[id(manifest)] = manifest
             if self.kept.at(view.seq) is manifest:
                 return manifest  # Otherwise it may have been collected before it was held.
 

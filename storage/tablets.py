@@ -11,13 +11,15 @@ from storage.ids import TabletId
 from storage.layout import Layout
 from storage.log.clock import us_of
 from storage.log.writes import Part, Write, WriteSet, by_tablet
+from storage.readings import Readings
 from storage.schema import Versions
 from storage.streams import StreamRegistry
 
 if TYPE_CHECKING:
     from storage.tablet import Tablet
 
-TabletFactory = Callable[[TabletId, Layout, Versions], "Tablet"]
+TabletFactory = Callable[[TabletId, Layout, Versions, Readings | None], "Tablet"]
+"""Opens a tablet: anew, or as another reading of one that is in use."""
 
 _MEMORY_CHECK_COMMITS = 1024
 """Commits between two looks at the tails' memory."""
@@ -78,6 +80,8 @@ class TabletRegistry:
         self._tablets_max = tablets_max
         self._tail_bytes_max = tail_bytes_max
         self._tablets: WeakValueDictionary[TabletId, Tablet] = WeakValueDictionary()
+        # What it is may have gone while somebody goes on in an older version, or is about to publish.
+        self._readings: WeakValueDictionary[TabletId, Readings] = WeakValueDictionary()
         self._recent: OrderedDict[TabletId, Tablet] = OrderedDict()
         self.streams = streams
         self._versions: dict[int, dict[int, Layout]] = {}
@@ -113,7 +117,9 @@ class TabletRegistry:
         if tablet is None:
             known = self._versions.setdefault(tablet_id.table, {})
             known.setdefault(layout.version, layout)
-            tablet = self._tablets[tablet_id] = self._factory(tablet_id, layout, known)
+            shared = self._readings.get(tablet_id)
+            tablet = self._tablets[tablet_id] = self._factory(tablet_id, layout, known, shared)
+            self._readings[tablet_id] = tablet.readings
         elif layout is not tablet.layout and layout.version > tablet.layout.version:
             self._versions.setdefault(tablet_id.table, {}).setdefault(layout.version, layout)
             tablet = self._tablets[tablet_id] = tablet.reading(layout)
@@ -258,7 +264,10 @@ class TabletRegistry:
         self.streams.forget_user(user)
 
     def _forget(self, is_gone: Callable[[TabletId], bool]) -> None:
-        for registry in (self._tablets, self._recent, self.dirty, self.uncounted):
+        for registry in (
+            *(self._tablets, self._recent, self._readings),
+            *(self.dirty, self.uncounted),
+        ):
             for tablet_id in [found for found in registry if is_gone(found)]:
                 registry.pop(tablet_id, None)
 

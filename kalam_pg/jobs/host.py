@@ -20,7 +20,7 @@ from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.manifest_note import ManifestNote
 from storage.log.recovery import intent_key, load_puts
-from storage.log.retained import RETAINED
+from storage.log.retained import RETAINED, unpack_retained
 from storage.log.view import View
 from storage.tablet import Tablet
 
@@ -189,15 +189,17 @@ class FlushHost:
     def delete_entries(self, cuts: Sequence[Cut]) -> None:
         """Delete log entries and the index entries that still point at them, in the committer's turn."""
         # Not empty when it is submitted: so the committer's thread does it, and not the event loop.
-        puts: list[tuple[bytes, bytes | None]] = [
-            (meta_key(cut.tablet, RETAINED), cut.retained.pack()) for cut in cuts
-        ]
-        write_set = WriteSet([], [], puts, sync=False)
+        write_set = WriteSet([], [], [(meta_key(cuts[0].tablet, RETAINED), None)], sync=False)
         engine = self._database.engine
 
         def find(_seq: int) -> None:
+            puts: list[tuple[bytes, bytes | None]] = []
             for cut in cuts:
+                key = meta_key(cut.tablet, RETAINED)
+                noted = unpack_retained(engine.committed(key))
+                puts.append((key, cut.retained.behind(noted).pack()))
                 puts.extend(engine.trim_puts(cut.tablet, cut.entries))
+            write_set.system = puts
 
         write_set.validate = find
         trio.from_thread.run(self._database.committer.commit, write_set)

@@ -52,9 +52,9 @@ class LogFeed:
     def _check(self, view: View, tablet: TabletId, position: Position) -> None:
         """Raise unless every change behind the position is in the log."""
         self._engine.check_token(position.seq)
-        noted = view.system_get(meta_key(tablet, RETAINED))
+        kept = unpack_retained(view.system_get(meta_key(tablet, RETAINED))).complete_from
         first = position.seq + 1 if position.n == END else position.seq
-        if noted is not None and first < (kept := unpack_retained(noted).complete_from):
+        if first < kept:
             raise SnapshotTooOldError.behind(position.seq, kept)
 
 

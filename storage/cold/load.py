@@ -202,8 +202,7 @@ class Load:
         self._text = encode(made)
         self.manifest = decode(self._text, self.tablet.directory)
         retained_key = meta_key(self.id, RETAINED)
-        before = log.committed(retained_key)
-        oldest = 0 if before is None else unpack_retained(before).oldest
+        oldest = unpack_retained(log.committed(retained_key)).oldest
         return [
             *load_puts(self.id, self._text),
             (retained_key, Retained(seq + 1, oldest).pack()),

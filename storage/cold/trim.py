@@ -7,7 +7,8 @@ tablets or not:
 - the flush's (`meta_key(tablet)`): up to where the log is durably in segments; read as the oldest
   open view has it, so that no view misses an entry;
 - trim's own (`RETAINED`), written in the batches that delete: from where on the feed finds every
-  entry, and before which commit there is nothing to delete.
+  entry, and before which commit there is nothing to delete. A load moves the first of them on, since the log
+  never had its rows: that is no leave to delete what is before it, which older views may read.
 
 A tablet has something to trim when the second is not above the first. Many small tablets are trimmed
 together: they share the batches.
@@ -89,7 +90,8 @@ class TrimHost(PublicationHost, Protocol):
         """In the committer's turn, delete log entries, and those index entries that point at them.
 
         Whether one does is asked there and then: a commit in between may have moved it. The
-        deletion need not be synced. What is retained is noted in the same batch.
+        deletion need not be synced. What is retained is noted in the same batch, `behind` what is noted
+        by then: a load may have come in between.
         """
         ...
 
@@ -218,18 +220,15 @@ def _before_kept(view: View, one: ToTrim, through: int) -> int:
 def _cuts(view: View, tablet: TabletId, schema: Schema, through: int) -> Iterator[Cut]:
     """What to delete of a tablet, piece by piece."""
     noted = view.system_get(meta_key(tablet, RETAINED))
-    start = 0
-    if noted is not None:
-        before = unpack_retained(noted)
-        start = before.oldest - 1  # LevelDB is slow to pass by what was deleted before.
-        through = max(through, before.complete_from - 1)  # What is gone does not come back.
-    log = _entries(view, tablet, schema, max(0, start), through)
+    before = unpack_retained(noted)  # What is gone does not come back.
+    # From there on: LevelDB is slow to pass by what was deleted before.
+    log = _entries(view, tablet, schema, max(0, before.oldest - 1), through)
     entries = list(islice(log, _BATCH_ENTRIES))
     while following := list(islice(log, _BATCH_ENTRIES)):
         last = entries[-1].seq  # Of this commit there may be more.
-        yield Cut(tablet, entries, Retained(last + 1, last))
+        yield Cut(tablet, entries, Retained(last + 1, last).behind(before))
         entries = following
-    retained = _retained(view, tablet, through)
+    retained = _retained(view, tablet, through).behind(before)
     if entries or noted != retained.pack():
         yield Cut(tablet, entries, retained)
 

@@ -15,7 +15,7 @@ much looks like one that never had it.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from storage.log.disk_room import Room
 from storage.log.hot import HotOptions, HotSnapshot, HotStore, Put
 from storage.log.slot_file import SlotFile
 from storage.log.unflushed import COMPLETE, find_unflushed, read_list, tablet_of
+from storage.log.view import View
 
 LAST = system_key("last")
 """System record: the seq of the batch that it was written in, 8 bytes."""
@@ -218,6 +219,15 @@ def check_token(epochs: tuple[Epoch, ...], seq: int) -> None:
                 "the position is in a part of the log that a crash has taken",
                 hint="Read a new snapshot and continue from there.",
             )
+
+
+def truncations(current: View, views: Iterable[View], tablet: TabletId) -> list[int]:
+    """The newest TRUNCATE that each view sees of a tablet. current: the newest of them."""
+    key = meta_key(tablet, INCARNATION)
+    if current.system_get(key) is None:
+        return []  # There was none before, either.
+    found = {view.system_get(key) for view in views if not view.ended}
+    return sorted(int.from_bytes(seq) for seq in found if seq is not None)
 
 
 def intent_key(tablet: TabletId) -> bytes:

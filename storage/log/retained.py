@@ -23,13 +23,23 @@ class Retained(NamedTuple):
     complete_from: int
     oldest: int
 
+    def behind(self, other: "Retained") -> "Retained":
+        """The same where something else may be missing, too: of a load, say, since this was worked out."""
+        return Retained(max(self.complete_from, other.complete_from), self.oldest)
+
     def pack(self) -> bytes:
         """As a meta record."""
         return _RETAINED.pack(*self)
 
 
-def unpack_retained(data: bytes) -> Retained:
-    """What a meta record of trim says. Raises DataCorruptedError."""
+WHOLE = Retained(0, 0)
+"""Of a log from which nothing was ever taken."""
+
+
+def unpack_retained(data: bytes | None) -> Retained:
+    """What a meta record of trim says, if there is one. Raises DataCorruptedError."""
+    if data is None:
+        return WHOLE
     if len(data) != _RETAINED.size:
         raise DataCorruptedError("a record of what the log retains cannot be read")
     return Retained(*_RETAINED.unpack(data))

@@ -61,7 +61,7 @@ class View:
     one that the log has; only STREAM tables have changed since, and no start knows of that. `acquire` and
     `release` are for the event loop. When the store is closed under a view, reads raise
     SerializationError. reads: manifests whose files its holders may still open, by tablet and
-    version: the files stay as long as somebody holds the view.
+    identity: the files stay as long as somebody holds the view.
     """
 
     __slots__ = (

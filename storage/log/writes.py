@@ -364,8 +364,7 @@ class GroupWriter:
 
     def _complete_from(self, tablet: TabletId) -> int:
         """From which commit on the log has all that was written to a tablet."""
-        data = self._store.get(meta_key(tablet, RETAINED))
-        return 0 if data is None else unpack_retained(data).complete_from
+        return unpack_retained(self._store.get(meta_key(tablet, RETAINED))).complete_from
 
     def _truncated_at(self, tablet: TabletId) -> int:
         found = self._truncated.get(tablet)

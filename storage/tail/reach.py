@@ -26,8 +26,8 @@ def beginning(
 
     These are at most `entries_max` entries, and `bytes_max` bytes, of whole commits.
     """
-    noted = view.system_get(meta_key(tablet, RETAINED))
-    least = 0 if noted is None else max(0, unpack_retained(noted).complete_from - 1)
+    retained = unpack_retained(view.system_get(meta_key(tablet, RETAINED)))
+    least = max(0, retained.complete_from - 1)
     if least >= flushed_through:
         return flushed_through
     older = view.log(tablet, least, upto=flushed_through, reverse=True)

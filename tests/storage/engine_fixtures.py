@@ -11,6 +11,7 @@ from storage.layout import Column, Layout
 from storage.log.hot import HotOptions
 from storage.log.log_entry import Op
 from storage.log.recovery import intent_key
+from storage.readings import Readings
 
 TABLET = TabletId(7, 3)
 OTHER = TabletId(8, 3)
@@ -42,6 +43,7 @@ class FakeTablet:
     layout: Layout
     appended: list = field(default_factory=list)
     tail_bytes: int = 0
+    readings: Readings = field(default_factory=lambda: Readings({}, None))
 
     def append(self, seq, writes):
         self.appended.append((seq, [write.row for write in writes]))
@@ -53,7 +55,7 @@ class FakeTablet:
 def open_engine(path, **how):
     """An engine with small buffers and fake tablets."""
     how.setdefault("options", OPTIONS)
-    how.setdefault("tablet_factory", lambda tablet, layout, _older: FakeTablet(tablet, layout))
+    how.setdefault("tablet_factory", lambda tablet, layout, *_: FakeTablet(tablet, layout))
     return Engine.open(path, **how)
 
 

@@ -26,7 +26,7 @@ from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.log_entry import Op, decode_entry
 from storage.log.recovery import intent_key, load_key, load_puts
-from storage.log.retained import RETAINED
+from storage.log.retained import RETAINED, unpack_retained
 from storage.tablet import ColdNeeded
 from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import (
@@ -135,7 +135,7 @@ class Host:
         one.validate = lambda _seq: [
             one.system.extend(
                 [
-                    (meta_key(tablet, RETAINED), retained.pack()),
+                    (key := meta_key(tablet, RETAINED), self.behind(key, retained).pack()),
                     *self.engine.trim_puts(tablet, entries),
                 ]
             )
@@ -143,6 +143,9 @@ class Host:
         ]
         self.engine.publish(self.engine.write_group([one]))
         assert one.error is None
+
+    def behind(self, key, retained):
+        return retained.behind(unpack_retained(self.engine.committed(key)))
 
     def trimmed(self, tablet, through):
         if (opened := self.opened(tablet)) is not None:
