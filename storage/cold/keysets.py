@@ -7,11 +7,15 @@ columns at once.
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.keys import encode_sort_key
+
+_DIGITS_MAX: Final = 38
+"""Of a numeric that is kept as a decimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ def _normal(column: pa.Array, kind: str) -> pa.Array:
         return column.view(pa.int32())
     if pa.types.is_integer(of) and of.bit_width < 64:
         return column.cast(pa.int64())  # A segment may be older than the column's wider type.
+    if pa.types.is_decimal(of) and of.precision < _DIGITS_MAX:
+        return column.cast(pa.decimal128(_DIGITS_MAX, of.scale))  # Likewise.
     if kind in {"interval", "trimmed"}:
         values = [encode_sort_key((value,), (kind,)) for value in column.to_pylist()]
         return pa.array(values, pa.binary())

@@ -325,3 +325,27 @@ def test_writers_lose_nothing_while_keys_come_and_go(server: KalamServer) -> Non
             (450, 450)
         ]
         root.execute("DROP TABLE wr")
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [("numeric(8, 2)", "numeric(12, 2)"), ("int", "bigint"), ("real", "double precision")],
+)
+def test_keys_that_were_written_in_a_narrower_type_hide_and_are_hidden(server, narrow, wide):
+    """Rows that are flushed with either type, edited in both; files that are too large to be kept whole."""
+    with server.root() as root:
+        root.execute(f"DROP TABLE IF EXISTS t; CREATE TABLE t (k {narrow} PRIMARY KEY, n int)")
+        root.execute("INSERT INTO t SELECT g, 0 FROM generate_series(1, 4000) g")
+        for change in "UPDATE t SET n = 1 WHERE k < 11", "DELETE FROM t WHERE k BETWEEN 11 AND 20":
+            root.execute(f"STORAGE FLUSH TABLE t; {change}")
+        root.execute(f"STORAGE FLUSH TABLE t; ALTER TABLE t ALTER k TYPE {wide}")
+        root.execute("INSERT INTO t SELECT g, 2 FROM generate_series(11, 15) g")
+        root.execute("UPDATE t SET n = 5 WHERE k < 6 OR k > 3990")
+        for step in "SELECT", "STORAGE FLUSH TABLE t", "STORAGE COMPACT TABLE t":
+            root.execute(step)
+            found = root.execute("SELECT count(*), sum(n) FROM t WHERE n >= 0").fetchone()
+            assert found == (3995, 5 * 5 + 5 + 5 * 2 + 10 * 5)
+            assert root.execute("SELECT count(*) FROM t").fetchone() == (3995,)
+            by_key = "SELECT k::int, n FROM t WHERE k IN (5, 6, 15, 16, 4000) ORDER BY k"
+            assert root.execute(by_key).fetchall() == [(5, 5), (6, 1), (15, 2), (4000, 5)]
+        root.execute("DROP TABLE t")
