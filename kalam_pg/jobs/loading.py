@@ -16,7 +16,7 @@ import trio
 from catalog.model import Table, TableKind
 from kalam_pg.failures import report
 from kalam_pg.jobs import load_entries, load_recipes
-from kalam_pg.jobs.compacting import note_flushed
+from kalam_pg.jobs.compacting import note_flushed, tombstones_before
 from kalam_pg.jobs.host import FlushHost, LoadHost
 from kalam_pg.jobs.indexing import note_segments
 from kalam_pg.jobs.job_list import Jobs
@@ -133,7 +133,7 @@ class Bulk:
             _take_back(added)
             return None
         if all(self._guarded(x, one.load.id) for one in added) and (
-            yield from self.in_thread(x, partial(self.are_new, host, added))
+            yield from self.in_thread(x, partial(self.are_new, host, added, seq))
         ):
             return added
         _take_back(added)
@@ -216,11 +216,14 @@ class Bulk:
         locks.guard(tablet)
         return locks.lock_nowait(x.transaction, tablet, EXCLUSIVE)
 
-    def are_new(self, host: FlushHost, added: "Sequence[_Added]") -> bool:
-        """In a thread, while nobody writes to the tablets: whether none of the keys is there."""
-        return all(self._is_new(host, one) for one in added)
+    def are_new(self, host: FlushHost, added: "Sequence[_Added]", seq: int) -> bool:
+        """In a thread, while nobody writes to the tablets: whether none of the keys is there.
 
-    def _is_new(self, host: FlushHost, one: "_Added") -> bool:
+        seq: of the new rows.
+        """
+        return all(self._is_new(host, one, seq) for one in added)
+
+    def _is_new(self, host: FlushHost, one: "_Added", seq: int) -> bool:
         load, tablet = one.load, one.load.tablet
         try:
             old = one.segments
@@ -228,10 +231,30 @@ class Bulk:
                 if host.run_on_loop(lambda: host.unflushed(tablet.id)):
                     flush(host, tablet, encoder=self.jobs.flush_process.encode)
                 old = (*tablet.manifest.segments, *old)
+                if self._lack_tombstones(host, tablet.id, seq):
+                    return False
             return not is_taken(host.fs, tablet.id, tablet.layout, one.new, old)
         except KalamError as exc:
             report("a load is done row by row", exc, user=load.id.user, table=load.id.table)
             return False
+
+    def _lack_tombstones(self, host: FlushHost, tablet: TabletId, seq: int) -> bool:
+        """Whether segments may have nothing any more of a key that was deleted behind commit `seq`.
+
+        The log's index knows it as deleted then, by a later commit than that of the row that is loaded.
+        """
+        before = host.run_on_loop(lambda: self._tombstones_before(tablet))
+        if before <= seq:
+            return False
+        view = host.run_on_loop(host.acquire)
+        try:
+            return next(view.log(tablet, seq), None) is not None
+        finally:
+            host.run_on_loop(view.release)
+
+    def _tombstones_before(self, tablet: TabletId) -> int:
+        table = self.database.stored_as(tablet.table)
+        return 0 if table is None else tombstones_before(self.database, table)
 
 
 def build(
@@ -256,7 +279,7 @@ def build(
     seq = (yield from run_async(number)).seq
     pieces = iter(()) if spool is None else spool.pieces()
     if (yield from bulk.in_thread(x, partial(bulk.written, load, job_of(seq), pieces))) and (
-        yield from bulk.in_thread(x, partial(bulk.are_new, LoadHost(x.database), [added]))
+        yield from bulk.in_thread(x, partial(bulk.are_new, LoadHost(x.database), [added], seq))
     ):
         bulk.keep(x.transaction, [added], put, ahead=Ahead())
         return load

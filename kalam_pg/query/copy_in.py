@@ -38,9 +38,10 @@ class CopyPlan:
     road: Road | None = None
 
     def run(self, x: Execution) -> Steps[Result]:
-        """Open the table; the rows come with `Result.copy_in`."""
+        """Open the table; the rows come with `Result.copy_in`. Raises what putting earlier rows raises."""
+        if self.road is None:  # They are put as they come.
+            yield from put_before(x, open_target(x, self.rules))
         return Result("COPY", copy_in=CopyIn(self, x))
-        yield
 
 
 _NO_FILE: Final = (ConfigurationLimitExceededError, DiskFullError, IoError)
@@ -69,8 +70,7 @@ class CopyIn:
         self.response = plan.reader.response
         self._plan = plan
         self._x = x
-        self._target: Target = open_target(x, plan.rules)
-        self._at_once = AtOnce.of(x, self._target)
+        self._open()
         self._count = 0
         self._pace = Pace()
         columns = zip(plan.sent, plan.rules.table.columns, strict=True)
@@ -80,6 +80,10 @@ class CopyIn:
         if plan.road is not None:
             spool = self._spool = Spool(x.database.spills)
             x.transaction.on_end.append(spool.close)
+
+    def _open(self) -> None:
+        self._target: Target = open_target(self._x, self._plan.rules)
+        self._at_once = AtOnce.of(self._x, self._target)
 
     @property
     def statement_timeout_s(self) -> float:
@@ -121,6 +125,7 @@ class CopyIn:
 
     def _put_spooled(self, spool: Spool) -> Steps[None]:
         yield from put_before(self._x, self._target)
+        self._open()  # What was loaded is not where it was.
         at = 0
         while at < spool.size:
             data = yield from spool.read(at)

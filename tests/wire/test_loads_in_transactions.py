@@ -19,6 +19,7 @@ from tests.wire.loading import (
     make_table,
     sqlstate,
 )
+from tests.wire.raw import RawClient, message
 from tests.wire.server import files_of
 from tests.wire.test_compaction import until
 
@@ -302,6 +303,57 @@ def test_changes_beside_a_loaded_index_are_not_lost(server, root):
             root.execute("DELETE FROM t WHERE id = -3; DROP INDEX one; INSERT INTO t VALUES (7, 7)")
             root.execute("DELETE FROM t WHERE id = -1; UPDATE t SET u = 5 WHERE id = 5")
     assert root.execute("SELECT count(*), sum(u) FROM t").fetchone() == (20100, 20100 * 20101 // 2)
+
+
+@pytest.mark.parametrize(
+    "last", ["INSERT INTO t VALUES (-1, 7)", "UPDATE t SET u = 9 WHERE id = 5"]
+)
+def test_an_index_between_two_loads_of_one_text_has_the_rows_of_both(server, root, last):
+    root.execute("DROP TABLE t; CREATE TABLE t (id INT PRIMARY KEY, u INT) WITH (TYPE = 'SHARED')")
+    text = (
+        "INSERT INTO t SELECT g, g FROM generate_series(1, 20100) g; CREATE UNIQUE INDEX one ON t (u); "
+        "INSERT INTO t SELECT g, g FROM generate_series(30001, 50100) g"
+    )
+    twice = f"{text}; INSERT INTO t VALUES (-1, 7)"
+    assert sqlstate(root.execute, twice.encode()) == "23505"
+    assert count(root) == 0
+    root.execute(f"{text}; DELETE FROM t WHERE id = 3".encode())
+    assert count(root) == 40199
+    for taken in (8, 40000):
+        assert sqlstate(root.execute, f"INSERT INTO t VALUES (-2, {taken})") == "23505"
+    root.execute("INSERT INTO t VALUES (-2, 3)")
+
+
+def test_rows_that_are_put_as_they_come_have_their_entries_once(server, root):
+    root.execute("DROP TABLE t; CREATE TABLE t (id INT PRIMARY KEY, u INT) WITH (TYPE = 'SHARED')")
+    root.execute("INSERT INTO t SELECT g, g FROM generate_series(1, 20100) g")
+    text = "CREATE UNIQUE INDEX one ON t (u); COPY t FROM STDIN (ENCODING 'LATIN1')"
+    with RawClient(server) as client:
+        client.send(
+            message(b"Q", text.encode() + b"\0")
+            + message(b"d", b"-1\t-1\n-2\t-2\n")
+            + message(b"c")
+        )
+        answer = client.answer()
+    assert (answer.tags, answer.errors) == (["CREATE INDEX", "COPY 2"], [])
+    assert count(root) == 20102
+    for taken in (-1, 7):
+        assert sqlstate(root.execute, f"INSERT INTO t VALUES (-3, {taken})") == "23505"
+
+
+@pytest.mark.parametrize(
+    "definition", ["CREATE UNIQUE INDEX one ON t (id)", "ALTER TABLE t ADD PRIMARY KEY (id)"]
+)
+def test_what_a_block_of_statements_takes_back_is_no_duplicate(server, root, definition):
+    root.execute("DROP TABLE t; CREATE TABLE t (id INT, u INT) WITH (TYPE = 'SHARED')")
+    root.execute("INSERT INTO t SELECT g, g FROM generate_series(1, 20100) g")
+    root.execute(
+        f"DO $$ BEGIN {definition}; "
+        "BEGIN INSERT INTO t VALUES (-1, 1); RAISE EXCEPTION 'no'; EXCEPTION WHEN others THEN NULL; END; "
+        "INSERT INTO t VALUES (-2, 2); END $$"
+    )
+    assert root.execute("SELECT count(*), min(id) FROM t").fetchone() == (20101, -2)
+    assert sqlstate(root.execute, "INSERT INTO t VALUES (7, 7)") == "23505"
 
 
 def test_nulls_that_are_not_distinct_come_once(server, root):
