@@ -1,6 +1,6 @@
 """Where kept expressions call functions that people made: defaults, checks, generated columns, domains."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from catalog.functions import Function
 from catalog.model import Column, Constraint, Table
@@ -14,7 +14,12 @@ def calls(text: str, function: Function) -> bool:
 
     Of another one of the name, too: which of them is called, only the binder could tell.
     """
-    return bool(text) and f"{qualified(function.namespace, function.name)}(" in text
+    return bool(text) and called_as(function)[0] in text
+
+
+def called_as(function: Function) -> tuple[str, Function]:
+    """How a kept expression begins a call of a function, and the function."""
+    return f"{qualified(function.namespace, function.name)}(", function
 
 
 def calling(snapshot: Snapshot, function: Function) -> Iterator[str]:
@@ -27,7 +32,7 @@ def calling(snapshot: Snapshot, function: Function) -> Iterator[str]:
         if of_text and function.id in other.reads and other.id != function.id:
             yield f"{other.what} {other.name}"
     for table in snapshot.tables.values():
-        for part in parts_calling(table, function):
+        for _, part in parts_calling(table, (called_as(function),)):
             kind = "constraint" if isinstance(part, Constraint) else "column"
             yield f"{kind} {part.name} of table {table.name}"
     for made in snapshot.types.values():
@@ -38,11 +43,19 @@ def calling(snapshot: Snapshot, function: Function) -> Iterator[str]:
                 yield f"domain {made.name}"
 
 
-def parts_calling(table: Table, function: Function) -> Iterator[Column | Constraint]:
-    """The columns with defaults or generated, and the checks of a table that may call a function."""
-    for column in table.columns:
-        if calls(column.default, function) or calls(column.generated, function):
-            yield column
-    for constraint in table.constraints:
-        if calls(constraint.check, function):
-            yield constraint
+def parts_calling(
+    table: Table, called: Sequence[tuple[str, Function]]
+) -> Iterator[tuple[Function, Column | Constraint]]:
+    """The columns with defaults or generated, and the checks of a table that may call functions.
+
+    called: as `called_as` has them.
+    """
+    parts: list[tuple[Column | Constraint, str]] = [
+        (column, text) for column in table.columns for text in (column.default, column.generated)
+    ]
+    parts += [(constraint, constraint.check) for constraint in table.constraints]
+    for part, text in parts:
+        if text:
+            for name, function in called:
+                if name in text:
+                    yield function, part

@@ -8,7 +8,7 @@ CASCADE nothing is dropped that something else depends on.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from catalog.calls import calls, parts_calling
+from catalog.calls import called_as, calls, parts_calling
 from catalog.changes import CatalogChange, require_not_system
 from catalog.changes_without import without
 from catalog.droppable import ColumnDefault, Droppable, Referring, TypedAttribute, TypedColumn
@@ -308,7 +308,7 @@ def _types_of(function: Function, snapshot: Snapshot) -> set[int]:
 def _calling(snapshot: Snapshot, function: Function) -> Iterator[Droppable]:
     """The parts of tables that call a function. Raises 0A000 for a domain's rule."""
     for table in snapshot.tables.values():
-        for part in parts_calling(table, function):
+        for _, part in parts_calling(table, (called_as(function),)):
             if isinstance(part, Constraint):
                 yield Referring(table, part)
             elif part.generated:

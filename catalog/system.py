@@ -5,6 +5,7 @@ relation name; a relation without one is empty.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -132,6 +133,10 @@ class SystemRows:
 
     sources: Mapping[str, LiveRows]
 
+    def is_live(self, name: str) -> bool:
+        """Whether the rows of a relation are about what runs, and not about what is defined."""
+        return _ALIASES.get(name, name) in self.sources
+
     def rows(self, visible: Visible, name: str) -> Iterator[Row]:
         """The rows that `visible.user` may see.
 
@@ -170,12 +175,13 @@ def _authentication(user: User) -> str:
 
 
 def _namespaces(visible: Visible) -> Iterator[Values]:
+    tables = Counter([t.namespace for t in visible.tables])
     for n in visible.namespaces:
         yield {
             "namespace_id": n.id,
             "name": n.name,
             "owner": visible.user_name(visible.owner_oid(n.owner)),
-            "table_count": sum(t.namespace == n.name for t in visible.tables),
+            "table_count": tables[n.name],
             "comment": n.comment or None,
             "created_at": n.created_at_us,
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from catalog.calls import parts_calling
+from catalog.calls import called_as, parts_calling
 from catalog.functions import Function
 from catalog.model import Constraint
 from catalog.pg_catalog import extension, oids, user_types
@@ -44,6 +44,7 @@ def pg_depend(visible: Visible) -> Iterator[Values]:
         yield _depends(_TYPE, of_rows, _CLASS, oids.table_oid(relation.id), "i")
     for function in visible.functions.values():
         yield from _of_function(visible, function)
+    yield from _of_calls(visible)
 
 
 def _object(visible: Visible, oid: int) -> tuple[int, int]:
@@ -54,14 +55,19 @@ def _object(visible: Visible, oid: int) -> tuple[int, int]:
 
 
 def _of_function(visible: Visible, function: Function) -> Iterator[Values]:
-    """The types that it is declared with, what a standard body names, and what calls it."""
+    """The types that it is declared with, and what a standard body names."""
     for used in dict.fromkeys(function.types):
         if used in visible.types_by_oid:
             yield _depends(_PROC, function.id, _TYPE, used, "n")
     for used in function.reads:
         yield _depends(_PROC, function.id, *_object(visible, used), "n")
-    for table in visible.tables:
-        for part in parts_calling(table, function):
+
+
+def _of_calls(visible: Visible) -> Iterator[Values]:
+    """What calls functions: defaults and checks of tables."""
+    called = [called_as(function) for function in visible.functions.values()]
+    for table in visible.tables if called else ():
+        for function, part in parts_calling(table, called):
             if isinstance(part, Constraint):
                 oid = oids.constraint_oid(table.id, part.id)
                 yield _depends(_CONSTRAINT, oid, _PROC, function.id, "n")

@@ -5,7 +5,7 @@ what the catalogue functions call, by function name, for `EvalContext.services`.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import partial
 
 from catalog.changes_domain import require_domain
 from catalog.domain_values import value_table
@@ -16,6 +16,7 @@ from catalog.errors import (
     UndefinedObjectError,
     UndefinedTableError,
 )
+from catalog.memo import lazy
 from catalog.model import TEMPORARY, Table, is_temporary
 from catalog.pg_catalog import extension, oids, routine_text, routines
 from catalog.pg_catalog.access import default_items
@@ -159,7 +160,7 @@ class CatalogObjects:
         called = made.name if pg_type.element is None else f"_{made.name}"
         return registry.by_name(called) is None and self._visible.find_type("", called) is pg_type
 
-    @cached_property
+    @lazy
     def _class_names(self) -> dict[int, tuple[str, str]]:
         visible = self._visible
         found = {r.oid: (r.schema, r.name) for r in visible.virtual_relations}
@@ -172,7 +173,7 @@ class CatalogObjects:
         }
         return found
 
-    @cached_property
+    @lazy
     def _class_oids(self) -> dict[tuple[str, str], int]:
         return {name: oid for oid, name in self._class_names.items()}
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from catalog.functions import Function
 from catalog.indexes import indexes_of
+from catalog.memo import lazy
 from catalog.model import (
     Column,
     Constraint,
@@ -87,7 +87,7 @@ class Visible:
     functions: Mapping[int, Function] = field(default_factory=dict)
     database_comment: Callable[[], str] = str
 
-    @cached_property
+    @lazy
     def _updatable(self) -> dict[int, frozenset[int] | None]:
         return {}
 
@@ -129,28 +129,28 @@ class Visible:
                 text = text.replace(f"{quote_identifier(function.namespace)}.{name}(", f"{name}(")
         return text
 
-    @cached_property
+    @lazy
     def all_namespaces(self) -> tuple[Namespace, ...]:
         """Those that users made, `public`, and the system's own."""
         made = {n.name for n in self.namespaces}
         return (*self.namespaces, *(n for n in SYSTEM_NAMESPACES if n.name not in made))
 
-    @cached_property
+    @lazy
     def namespace_oids(self) -> dict[str, int]:
         """pg_namespace.oid by name."""
         return {n.name: oids.namespace_oid(n.name, n.id) for n in self.all_namespaces}
 
-    @cached_property
+    @lazy
     def base_tables(self) -> tuple[Table, ...]:
         """Those that are no materialized views, which information_schema does not know of."""
         return tuple([table for table in self.tables if table.materialized is None])
 
-    @cached_property
+    @lazy
     def materialized(self) -> tuple[Table, ...]:
         """Materialized views."""
         return tuple([table for table in self.tables if table.materialized is not None])
 
-    @cached_property
+    @lazy
     def queries(self) -> tuple[View, ...]:
         """The views, materialized ones as views."""
         stored = [as_view(table) for table in self.materialized]
@@ -161,17 +161,17 @@ class Visible:
         """Tables and views, as the SQL standard knows them."""
         return (*self.base_tables, *self.views)
 
-    @cached_property
+    @lazy
     def relations(self) -> "tuple[Table | View, ...]":
         """Tables, then views."""
         return (*self.tables, *self.views)
 
-    @cached_property
+    @lazy
     def relations_by_oid(self) -> "dict[int, Table | View]":
         """Tables and views by pg_class.oid."""
         return {oids.table_oid(r.id): r for r in self.relations}
 
-    @cached_property
+    @lazy
     def composites_by_relation(self) -> dict[int, tuple[UserType, CompositeDefinition]]:
         """The composite types that people made, by their OIDs in pg_class."""
         return {
@@ -180,14 +180,14 @@ class Visible:
             if isinstance(made.definition, CompositeDefinition)
         }
 
-    @cached_property
+    @lazy
     def all_types(self) -> tuple[UserType, ...]:
         """The types that people made, and those of the rows of tables and views."""
         multiranges = [many for made in self.types if (many := made.multirange) is not None]
         rows = [row_user_type(relation) for relation in self.relations]
         return (*self.types, *multiranges, *rows)
 
-    @cached_property
+    @lazy
     def types_by_oid(self) -> dict[int, tuple[UserType, PgType]]:
         """`all_types`, and those of their arrays, by pg_type.oid."""
         found = {made.id: (made, made.pg_type) for made in self.all_types}
@@ -202,14 +202,14 @@ class Visible:
                 return found
         return None
 
-    @cached_property
+    @lazy
     def _types_by_name(self) -> dict[tuple[str, str], PgType]:
         return {
             (made.namespace, made.name if pg_type.element is None else f"_{made.name}"): pg_type
             for made, pg_type in reversed(self.types_by_oid.values())
         }
 
-    @cached_property
+    @lazy
     def keys_by_oid(self) -> dict[int, tuple[Table, Constraint]]:
         """Constraints by pg_constraint.oid; those that an index is behind have its OID."""
         return {
@@ -218,7 +218,7 @@ class Visible:
             for c in table.constraints
         }
 
-    @cached_property
+    @lazy
     def indexes_by_oid(self) -> dict[int, tuple[Table, Index, str]]:
         """Indexes by pg_class.oid, each with its table and the kind of its constraint."""
         return {
@@ -227,7 +227,7 @@ class Visible:
             for index, kind in indexes_of(table)
         }
 
-    @cached_property
+    @lazy
     def virtual_relations(self) -> tuple[CatalogRelation, ...]:
         """The relations of pg_catalog, information_schema and system."""
         return (*all_relations().values(), *self.system_relations)

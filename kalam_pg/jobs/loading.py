@@ -25,6 +25,7 @@ from kalam_pg.jobs.put_loaded import put_loaded
 from kalam_pg.query import references
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution
+from kalam_pg.query.foreign_keys import Reference
 from kalam_pg.query.loads import Ahead, Loaded, PutRows, Putting, in_order, put_before
 from kalam_pg.query.locks.modes import EXCLUSIVE
 from kalam_pg.query.row_spool import SentRows
@@ -83,13 +84,23 @@ class Bulk:
         put = partial(put_loaded, target.rules, x.user, layout, rows.new)
         self.keep(x.transaction, added, put)
         for one in target.rules.references:
-            columns = [one.table.layout.columns[at] for at in one.columns]
-            load = rows.load
-            values = yield from self.in_thread(
-                x, partial(distinct_values, self.database.engine.fs, load.id, rows.new, columns)
-            )
-            yield from references.refer_all(x, one, values)
+            yield from self._refer(x, one, rows)
         return rows.load.rows - rows.rows
+
+    def _refer(self, x: Execution, one: Reference, rows: "_Added") -> Steps[None]:
+        columns = [one.table.layout.columns[at] for at in one.columns]
+        fs, values = self.database.engine.fs, None
+        lease = x.transaction.memory.lease(0)
+        try:
+            for segment in rows.new:
+                values = yield from self.in_thread(
+                    x, partial(distinct_values, fs, rows.load.id, segment, columns, values)
+                )
+                lease.grow(values.nbytes - lease.size)
+            if values is not None:
+                yield from references.refer_all(x, one, values)
+        finally:
+            lease.end()
 
     def may(self, x: Execution, target: Target) -> bool:
         """See `Road`."""
@@ -319,7 +330,10 @@ def _take_back(added: Sequence[_Added]) -> None:
 
 
 def enter(jobs: Jobs, loads: list[Load], user: int, timeout_s: float) -> Steps[None]:
-    """Before a COMMIT is handed over: take the tablets' turns. Raises what the disk refuses, 57014."""
+    """Before a COMMIT is handed over: take the tablets' turns. Raises what the disk refuses, 57014.
+
+    Whoever flushes one of them waits from here on: what takes long has been done before.
+    """
 
     def enter_all() -> None:
         for load in sorted(loads, key=lambda load: load.id):

@@ -21,6 +21,7 @@ from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.index_definitions import IndexDefinition, definitions
 from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.log_feed import LogFeed, SyncSoon
+from kalam_pg.query.perspective import virtual_columns
 from kalam_pg.query.row_store import Spills
 from kalam_pg.query.sequences import Counters
 from kalam_pg.query.shared_reads import SharedReads
@@ -28,7 +29,7 @@ from kalam_pg.query.stream_feed import StreamFeed
 from kalam_pg.query.tail_loads import TailLoads
 from kalam_pg.query.temporary import Temporaries
 from kalam_pg.query.transaction import Transaction
-from kalam_pg.query.virtual import Catalogue, virtual_columns
+from kalam_pg.query.virtual import Catalogue
 from kalam_pg.sql.bind import BindScope
 from storage.engine import Engine, Group, WriteSet
 from storage.ids import NO_TABLE, NO_USER, TabletId

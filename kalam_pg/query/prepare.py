@@ -27,12 +27,12 @@ from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
 from kalam_pg.query.lru import Lru, cost
 from kalam_pg.query.parted import DataChange, PartedPlan, WholePlan
+from kalam_pg.query.perspective import virtual_columns
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.program_plan import RunCatalog
 from kalam_pg.query.reading import Reading
 from kalam_pg.query.rules import RowRules, compile_rules
 from kalam_pg.query.transaction import Transaction
-from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.folding import raising
 from kalam_pg.sql.parse import parse

@@ -19,6 +19,7 @@ from catalog.model import Table, User
 from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.types.registry import format_type
 from kalam_pg.query import elsewhere
+from kalam_pg.query.deferral import Deferred
 from kalam_pg.query.execution import Event, Execution
 from kalam_pg.query.foreign_keys import Reference
 from kalam_pg.query.locks.modes import FOR_KEY_SHARE, ROW_EXCLUSIVE, ROW_SHARE
@@ -49,44 +50,57 @@ def refer(x: Execution, references: Iterable[Reference], row: Row, old: Row | No
 
 
 def _refer(x: Execution, one: Reference, values: tuple[Value, ...]) -> None:
-    if None in values:
-        if one.rule.match == "f" and any(value is not None for value in values):
-            raise _violation(
-                one,
-                f'insert or update on table "{one.table.name}"',
-                "MATCH FULL does not allow mixing of null and nonnull key values.",
-            )
+    if _is_empty(one, values):
         return
     event = _Referred(one, values, x.user)
     _ask(x, one, event, ("refers", one.constraint.id, x.user.id, values))
 
 
+def _is_empty(one: Reference, values: tuple[Value, ...]) -> bool:
+    """Whether these refer to nothing. Raises 23503 of MATCH FULL."""
+    if None not in values:
+        return False
+    if one.rule.match == "f" and any(value is not None for value in values):
+        raise _violation(
+            one,
+            f'insert or update on table "{one.table.name}"',
+            "MATCH FULL does not allow mixing of null and nonnull key values.",
+        )
+    return True
+
+
 def refer_all(x: Execution, one: Reference, values: pa.Table) -> Steps[None]:
-    """Many rows are new: what they refer to must be there. Raises 23503.
+    """Many rows are new: what they refer to must be there. Raises 23503, 53200.
 
     values: those with which they refer, each once.
     """
+    if x.transaction.is_deferred(one.constraint.id, one.rule):
+        x.transaction.memory.add(values.nbytes)
+        event = partial(_refer_all, one, values, x.user)
+        x.transaction.defer(object(), Deferred(event, one.constraint.id, one.rule))
+    else:
+        yield from _refer_all(one, values, x.user, x)
+
+
+def _refer_all(one: Reference, values: pa.Table, user: User, x: Execution) -> Steps[None]:
     pace = Pace()
     for at in range(0, values.num_rows, _TOGETHER):
         columns = map(to_values, values.slice(at, _TOGETHER).columns)
-        yield from _refer_some(x, one, list(zip(*columns, strict=True)))
+        yield from _refer_some(x, one, list(zip(*columns, strict=True)), user)
         if pace.is_due():
             yield from elsewhere.rest(x, pace)
 
 
-def _refer_some(x: Execution, one: Reference, found: Sequence[tuple[Value, ...]]) -> Steps[None]:
-    if one.rule.match == "f" or x.transaction.is_deferred(one.constraint.id, one.rule):
-        for values in found:
-            _refer(x, one, values)
-        yield from x.settle()
-        return
-    whole = [values for values in found if None not in values]
+def _refer_some(
+    x: Execution, one: Reference, found: Sequence[tuple[Value, ...]], user: User
+) -> Steps[None]:
+    whole = [values for values in found if not _is_empty(one, values)]
     yield from _lock_table(x, one.parent.id, ROW_SHARE)
-    there = yield from _held(x, _place(x, one, x.user), [one.key(values) for values in whole])
+    there = yield from _held(x, _place(x, one, user), [one.key(values) for values in whole])
     pace = Pace()
     for values, is_there in zip(whole, there, strict=True):
         if not is_there:
-            yield from _Referred(one, values, x.user)(x)
+            yield from _Referred(one, values, user)(x)
             if pace.is_due():
                 yield from elsewhere.rest(x, pace)
 
@@ -147,7 +161,7 @@ def release(
 
 def _ask(x: Execution, one: Reference, event: Event, name: Hashable) -> None:
     if x.transaction.is_deferred(one.constraint.id, one.rule):
-        x.transaction.defer(name, event)
+        x.transaction.defer(name, Deferred(event, one.constraint.id, one.rule))
     else:
         x.events[name] = event
 

@@ -13,6 +13,7 @@ from catalog.model import Table
 from catalog.pg_catalog.text import index_column
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import elsewhere
+from kalam_pg.query.deferral import Deferred
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_SHARE
 from kalam_pg.query.references import refer, release
@@ -193,7 +194,7 @@ def later(x: Execution, target: Target, index: Entries, key: bytes, had: Row | N
     name = ("unique", index.id, key)
     event = Late(target, index, key, had)
     if x.transaction.is_deferred(rule.id, rule):
-        x.transaction.defer(name, event)
+        x.transaction.defer(name, Deferred(event, rule.id, rule))
     else:
         x.events.setdefault(name, event)
 

@@ -20,6 +20,7 @@ from catalog.model import ForeignKey, Index, NumberSequence
 from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.memory import UNBOUNDED, Holding
+from kalam_pg.query.deferral import Deferred
 from kalam_pg.query.locks.state import LockOwner
 from kalam_pg.query.net_change import Emptied, NetChange, net_changes, reformed
 from kalam_pg.query.read_set import READS, ReadSet
@@ -30,7 +31,7 @@ from storage.layout import Row, row_bytes
 from storage.log.view import View
 
 if TYPE_CHECKING:
-    from kalam_pg.query.execution import Event, Execution
+    from kalam_pg.query.execution import Execution
     from kalam_pg.query.loads import Loaded
     from kalam_pg.query.temporary import Temporary
 
@@ -116,7 +117,7 @@ class Transaction(LockOwner):
         """What its own definitions have made of the catalog; None: none made."""
         self.snapshot: Snapshot | None = None
         """The catalog that its COMMIT installs; None before that, and when it installs none."""
-        self.deferred: dict[Hashable, Event] = {}
+        self.deferred: dict[Hashable, Deferred] = {}
         """What is asked for at its end (`query.references`), by what tells equal questions."""
         self.constraint_modes: dict[int, bool] = {}
         """Whether constraints are deferred, as SET CONSTRAINTS said; 0: all of them."""
@@ -343,11 +344,11 @@ class Transaction(LockOwner):
         modes = self.constraint_modes
         return rule.deferrable and modes.get(constraint, modes.get(0, rule.deferred))
 
-    def defer(self, name: Hashable, event: "Event") -> None:
+    def defer(self, name: Hashable, asked: Deferred) -> None:
         """Ask for something at the end; what is asked for already is not asked twice."""
         if name not in self.deferred:
             self.memory.add(ENTRY_BYTES)
-            self.deferred[name] = event
+            self.deferred[name] = asked
             self._undo.append(lambda: self.deferred.pop(name, None))
 
     def define(

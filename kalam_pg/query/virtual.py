@@ -1,11 +1,11 @@
 """Virtual relations, composed: what pg_catalog, information_schema and system hold for one role.
 
-`virtual_columns` is what the binder asks. A `Catalogue` belongs to the server; it gives each role its
-rows (`Perspective`), and runs the statements that read nothing else.
+A `Catalogue` belongs to the server; it gives each role its rows (`Perspective`), and runs the statements that
+read nothing else.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,11 @@ import trio
 from catalog.errors import FeatureNotSupportedError, QueryCanceledError
 from catalog.model import Table, User
 from catalog.pg_catalog import fixed
-from catalog.pg_catalog.objects import CatalogObjects
-from catalog.pg_catalog.relations import CatalogRelation, relation
-from catalog.pg_catalog.rows import added_rows, fixed_rows, is_fixed
-from catalog.pg_catalog.rows import rows as catalogue_rows
+from catalog.pg_catalog.relations import relation
+from catalog.pg_catalog.rows import fixed_rows, is_fixed
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
-from catalog.system import SYSTEM_RELATIONS, LiveRows, SystemRows, system_relation
-from catalog.types.registry import OID, XID
+from catalog.system import SYSTEM_RELATIONS, LiveRows
 from kalam_pg.engines.catalog_image import CatalogImage, make_image
 from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, Provider, run_catalog
 from kalam_pg.functions.cost import BUDGET_US
@@ -30,17 +27,17 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.program import CompiledQuery, compiled
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import TooLargeError
+from kalam_pg.query.perspective import NO_VALUES, XMIN, Perspective, Room, virtual_columns
 from kalam_pg.query.portion import RowPortion
 from kalam_pg.query.program_plan import ProgramPlan, all_of
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
-from kalam_pg.query.sizes import text_bytes
 from kalam_pg.query.user_threads import UserThreads
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.bind_target import updatable
 from kalam_pg.sql.definition_text import check_columns, check_text
 from kalam_pg.sql.scope import SEQUENCE, BindScope
-from kalam_pg.sql.tree import OutputColumn, Query, VirtualScan
+from kalam_pg.sql.tree import Query, VirtualScan
 from kalam_pg.sql.view_text import current_text
 from kalam_pg.sql.walk import walk
 from storage.layout import Row, Value
@@ -69,34 +66,6 @@ PERSPECTIVES_MAX = 256
 """Roles whose view of the catalogue is kept between statements, for one catalog version."""
 
 
-_XMIN = 3
-"""What each row of the catalogue says has written it: the first transaction of all. Tools that read on from a
-transaction take every row for a new one (`age`), and show what is there.
-"""
-
-_NO_VALUES: Mapping[int, Value] = {}
-
-
-@cache
-def virtual_columns(schema: str, name: str) -> tuple[OutputColumn, ...] | None:
-    """Columns of a virtual relation, None when there is none of that name."""
-    found = _shape(schema, name)
-    if found is None:
-        return None
-    columns = [
-        OutputColumn(c.name, c.type, c.typmod, found.oid, number)
-        for number, c in enumerate(found.columns, 1)
-    ]
-    if found.kind == "r":
-        columns.append(OutputColumn("tableoid", OID, hidden=True))
-        columns.append(OutputColumn("xmin", XID, hidden=True))
-    return tuple(columns)
-
-
-def _shape(schema: str, name: str) -> CatalogRelation | None:
-    return system_relation(name) if schema == "system" else relation(schema, name)
-
-
 def fixed_image() -> CatalogImage:
     """The relations that are the same for everybody. The first time it takes some 200 ms, in one thread."""
     with _making:
@@ -113,7 +82,7 @@ def _image() -> CatalogImage:
         columns, shape = virtual_columns("pg_catalog", name), relation("pg_catalog", name)
         assert columns is not None
         assert shape is not None
-        rows = ((*row, shape.oid, _XMIN) for row in fixed_rows(name))
+        rows = ((*row, shape.oid, XMIN) for row in fixed_rows(name))
         relations[f"pg_catalog.{name}"] = ([c.type for c in columns], rows)
     return make_image(relations)
 
@@ -122,29 +91,6 @@ def _reads_fixed(query: Query) -> bool:
     return any(
         isinstance(node, VirtualScan) and is_fixed(node.schema, node.name) for node in walk(query)
     )
-
-
-_DEFINED = frozenset(
-    ("pg_attrdef", "pg_attribute", "pg_constraint", "pg_depend", "pg_index", "pg_sequence",
-     "columns", "key_column_usage", "table_constraints")
-)  # fmt: skip
-"""Relations that follow from a catalog version and a role alone: not from who is called what, or what runs.
-
-Their rows are kept as long as the perspective is: tools ask the same joins of them for table after table.
-"""
-
-KEPT_ROWS_MAX = 100_000
-"""Of all perspectives together: some 40 MB. What would be more is made for each query."""
-
-KEPT_ROW_BYTES = 400
-"""Of a row; so many bytes of texts count as one more."""
-
-
-@dataclass(slots=True)
-class _Room:
-    """For kept rows; each catalog version begins with all of it."""
-
-    left: int = KEPT_ROWS_MAX
 
 
 @dataclass(slots=True)
@@ -164,7 +110,7 @@ class Catalogue:
     database_comment: Callable[[], str] = str
     _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
     _of: Snapshot | None = None
-    _room: "_Room" = field(default_factory=_Room)
+    _room: "Room" = field(default_factory=Room)
     _threads: UserThreads = field(default_factory=lambda: UserThreads(SLOW_QUERIES_MAX))
 
     def perspective(
@@ -182,7 +128,7 @@ class Catalogue:
                 one.let_go()
             self._kept.clear()
             self._of = snapshot
-            self._room = _Room()
+            self._room = Room()
         found = self._kept.get((user.id, search_path))
         if found is None or found.visible.user is not user:
             if found is not None:
@@ -224,7 +170,7 @@ class Catalogue:
             database_comment=self.database_comment,
         )
         # That of a transaction which has defined something is for one statement.
-        room = self._room if transaction is None else _Room(0)
+        room = self._room if transaction is None else Room(0)
         return Perspective(visible, self.sources, room)
 
     def run(
@@ -247,15 +193,10 @@ class Catalogue:
         """
         snapshot = x.transaction.snapshot_over(x.database.catalog)
         seen = self.perspective(snapshot, x.user, x.context.search_path, x.transaction)
+        yield from self._made_ready(seen, query, x)
         provider = _provider(query, seen, x.context.services)
         context = seen.bind(x.context)
-        image = None
-        if _reads_fixed(query):
-            if not _image.cache_info().currsize:
-                # Who gives up does not wait for it: others will want it, too.
-                making = partial(trio.to_thread.run_sync, fixed_image, abandon_on_cancel=True)
-                yield from run_async(making, timeout_s=x.statement_timeout_s)
-            image = _image()
+        image = _image() if _reads_fixed(query) else None
         added = seen.added()
         try:
             running = CatalogQuery(query, provider, context, image, added)
@@ -300,6 +241,16 @@ class Catalogue:
                 raise
             return (yield from away.source(x))
         return Stored(store)
+
+    def _made_ready(self, seen: Perspective, query: Query, x: "Execution") -> Steps[None]:
+        """Have made, in a thread, what takes too long here. Raises 57014."""
+        if lacking := seen.lacking(query):
+            making = partial(self._threads.run, x.payer, partial(seen.make, lacking))
+            yield from run_async(making, timeout_s=x.statement_timeout_s)
+        if _reads_fixed(query) and not _image.cache_info().currsize:
+            # Who gives up does not wait for it: others will want it, too.
+            first = partial(trio.to_thread.run_sync, fixed_image, abandon_on_cancel=True)
+            yield from run_async(first, timeout_s=x.statement_timeout_s)
 
     def _program(self, query: Query, x: "Execution") -> ProgramPlan | None:
         """The query in a worker, which is brought the rows; None: it asks what only the server knows."""
@@ -374,7 +325,7 @@ def _provider(
             if rows is not None:
                 now[node.schema, node.name] = tuple(rows)
 
-    def provide(schema: str, name: str, equal: Mapping[int, Value] = _NO_VALUES) -> Iterable[Row]:
+    def provide(schema: str, name: str, equal: Mapping[int, Value] = NO_VALUES) -> Iterable[Row]:
         rows = now.get((schema, name))
         return seen.rows(schema, name, equal) if rows is None else rows
 
@@ -395,85 +346,3 @@ def _live_rows(
 
 def _values(items: Any) -> Iterable[Any]:  # noqa: ANN401 - by name, or in a sequence
     return items.values() if isinstance(items, Mapping) else items
-
-
-class Perspective:
-    """The catalogue as one role sees it: rows of relations, names of objects, their functions."""
-
-    def __init__(self, visible: Visible, sources: Mapping[str, LiveRows], room: _Room) -> None:
-        self.visible = visible
-        self._room = room
-        self._taken = 0
-        self._defined: dict[str, Sequence[Row]] = {}
-        self.objects = CatalogObjects(visible)
-        self._sources = sources
-        self._system = SystemRows(sources)
-
-    def is_live(self, schema: str, name: str) -> bool:
-        """Whether a relation is about what runs, and not about what is defined."""
-        return schema == "system" or (schema == "pg_catalog" and name in self._sources)
-
-    def rows(
-        self, schema: str, name: str, equal: Mapping[int, Value] = _NO_VALUES
-    ) -> Iterator[Row]:
-        """The rows of a virtual relation; `equal` as for `engines.catalog_sqlite.Provider`.
-
-        Raises:
-            KeyError: There is no such relation.
-            InsufficientPrivilegeError: It is not for this role.
-        """
-        if schema == "system":
-            return self._system.rows(self.visible, name)
-        shape = _shape(schema, name)
-        if shape is None:
-            raise KeyError((schema, name))
-        source = self._sources.get(name) if schema == "pg_catalog" else None
-        rows: Iterator[Row]
-        if source is not None:
-            rows = (shape.row(values) for values in source(self.visible))
-        elif name not in _DEFINED or (name == "pg_attribute" and 0 in equal):
-            rows = catalogue_rows(self.visible, schema, name, equal)
-        else:
-            wanted = {at: value for at, value in equal.items() if at < len(shape.columns)}
-            rows = self._kept(schema, name)
-            if wanted:
-                rows = (row for row in rows if all(row[at] == v for at, v in wanted.items()))
-        return ((*row, shape.oid, _XMIN) for row in rows) if shape.kind == "r" else rows
-
-    def _kept(self, schema: str, name: str) -> Iterator[Row]:
-        """The rows of one of `_DEFINED`, made as they are asked for; kept if all were and there is room."""
-        known = self._defined.get(name)
-        if known is not None:
-            yield from known
-            return
-        made: list[Row] = []
-        for row in catalogue_rows(self.visible, schema, name):
-            made.append(row)
-            yield row
-        size = len(made) + text_bytes(made) // KEPT_ROW_BYTES
-        if size <= self._room.left and self._defined.setdefault(name, made) is made:
-            self._room.left -= size
-            self._taken += size
-
-    def let_go(self) -> None:
-        """Another has its place: who still reads gets its rows, and it keeps no more and takes no room."""
-        self._room.left += self._taken
-        self._room, self._taken = _Room(0), 0
-        self._defined = {}
-
-    def added(self) -> dict[str, list[Row]]:
-        """What there is beside the rows that never change, by table names of the image."""
-        if not self.visible.functions:
-            return {}
-        return {
-            f"pg_catalog.{name}": [(*row, oid, _XMIN) for row in rows]
-            for name, oid, rows in added_rows(self.visible)
-        }
-
-    def bind(self, context: EvalContext) -> EvalContext:
-        """`context` with this role's names of objects and catalogue functions."""
-        return replace(
-            context,
-            types=replace(context.types, objects=self.objects),
-            services={**self.objects.functions, **context.services},
-        )

@@ -62,7 +62,6 @@ SETTLES_PER_ROUND: Final = 8
 """How often one round looks again for that, at most."""
 HELD_S: Final = 0.01
 """Answers wait for those of later messages of the same pipeline, but not much longer than this."""
-
 SWEEP_S: Final = 5.0
 OVERLOADED_S: Final = 0.1
 _OVERLOADED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
@@ -323,6 +322,7 @@ class Loop:
             shares.begin()
         for _ in range(SETTLES_PER_ROUND):
             if self._turn_ends:
+                shares.stop()  # They are everybody's.
                 callbacks, self._turn_ends = self._turn_ends, []
                 for callback in callbacks:
                     guarded(callback)
@@ -368,7 +368,7 @@ class Loop:
                     os.eventfd_read(fd)
                     self._call_from_threads()
                 continue
-            if shares.crowded and not shares.may(connection.user):
+            if shares.crowded and not shares.may(connection.user, connection.peer.address):
                 continue  # The epoll tells of it again.
             try:
                 if mask & EPOLLIN:
@@ -384,10 +384,10 @@ class Loop:
 
     def _give_turns(self) -> None:
         # Only those that wait now: what they make ready waits for the next round.
-        refused: list[Connection] = []  # They come first in the next round.
+        shares, refused = self._shares, list[Connection]()  # They come first in the next round.
         for _ in range(len(self._ready)):
             connection = self._ready.popleft()
-            if self._shares.crowded and not self._shares.may(connection.user):
+            if shares.crowded and not shares.may(connection.user, connection.peer.address):
                 refused.append(connection)
             else:
                 self.guarded(connection, connection.turn)

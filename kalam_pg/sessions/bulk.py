@@ -150,6 +150,10 @@ def before_commit(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
         or not changed.isdisjoint(transaction.loads)
     ):
         yield from _put(sql)
+
+
+def enter(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
+    """Nothing else of it takes long any more: take the turns of the tablets that it has loaded into."""
     found = [loaded.load for loaded in transaction.loads.values()]
     timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
     yield from loading.enter(sql.jobs, found, sql.account.user, timeout_s)

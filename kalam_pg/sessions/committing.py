@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 def prepare(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
     """Do what is deferred, and make what COMMIT writes of definitions. Raises 23503, 40001, 53200, 0A000."""
-    if transaction.deferred:
-        yield from settle_deferred(sql, transaction)
     if transaction.loads:
         yield from bulk.before_commit(sql, transaction)
+    if transaction.deferred:
+        yield from settle_deferred(sql, transaction, all_of_it=True)
     if sql.portals:
         yield from sql.portals.keep_held(sql.database.spills)
     if transaction.reads is not None and not transaction.writes_nothing:
         yield from validation.look(sql.database, transaction)
     if transaction.temporary is not None:
         temporary.before_commit(sql, transaction)
+    if transaction.loads:
+        yield from bulk.enter(sql, transaction)
     if transaction.definitions is not None:
         # Take the catalogue, so that nobody else commits one before this one is everybody's.
         locks = sql.database.locks
@@ -52,9 +54,9 @@ def settle_tables(
 ) -> Steps[None]:
     """Have the unique indexes of tables right before they are altered. Raises 55006 where that cannot be."""
     late = {
-        name: event
-        for name, event in transaction.deferred.items()
-        if isinstance(event, Late) and event.target.rules.table.id in tables
+        name: one.event
+        for name, one in transaction.deferred.items()
+        if isinstance(one.event, Late) and one.event.target.rules.table.id in tables
     }
     if not late:
         return
@@ -75,14 +77,23 @@ def settle_tables(
         x.close()
 
 
-def settle_deferred(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
-    """Do what deferred constraints ask for. Raises 23503 and its like."""
+def settle_deferred(sql: "SqlSession", transaction: Transaction, *, all_of_it: bool) -> Steps[None]:
+    """Do what deferred constraints ask for. Raises 23503 and its like.
+
+    all_of_it: not only of those that are deferred no longer.
+    """
     x = sql.execution(())
     x.declared = True  # What is asked of rows that are locked is so until the end.
     try:
-        while transaction.deferred:
+        while due := {
+            name: one
+            for name, one in transaction.deferred.items()
+            if all_of_it or not transaction.is_deferred(one.constraint, one.rule)
+        }:
             transaction.restoring("deferred")
-            x.events, transaction.deferred = transaction.deferred.copy(), {}
+            asked = transaction.deferred
+            transaction.deferred = {name: one for name, one in asked.items() if name not in due}
+            x.events = {name: one.event for name, one in due.items()}
             yield from x.settle()
     finally:
         x.close()

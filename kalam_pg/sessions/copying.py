@@ -13,7 +13,7 @@ from catalog.errors import (
 )
 from catalog.model import Table, kind_of
 from kalam_pg.query.execution import Result
-from kalam_pg.query.virtual import virtual_columns
+from kalam_pg.query.perspective import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copying import CopyWriter
 from kalam_pg.sessions import following, long_texts, subscribing, table_locks

@@ -13,8 +13,8 @@ from catalog.types.registry import BOOL
 from kalam_pg.query.copy_in import CopyPlan
 from kalam_pg.query.execution import Result
 from kalam_pg.query.locks.modes import ROW_EXCLUSIVE
+from kalam_pg.query.perspective import virtual_columns
 from kalam_pg.query.rules import Closure, slot_of
-from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copy_reading import CopyReader
 from kalam_pg.sessions import bulk, table_locks

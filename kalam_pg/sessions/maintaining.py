@@ -17,7 +17,7 @@ from catalog.errors import (
 from catalog.model import Role, Table, TableKind
 from catalog.privileges import Action, allowed
 from kalam_pg.query.execution import Result
-from kalam_pg.query.virtual import virtual_columns
+from kalam_pg.query.perspective import virtual_columns
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions import operations, reindexing
 from kalam_pg.sessions.sql_session import SqlSession

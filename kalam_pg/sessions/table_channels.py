@@ -22,9 +22,9 @@ from kalam_pg.live.commits import Commit
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.query import outcome
 from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.perspective import virtual_columns
 from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.transaction import Transaction
-from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import snapshots, subscribing
 from kalam_pg.sql import channel_names

@@ -145,8 +145,7 @@ def set_constraints(
     transaction.restoring("constraint_modes")
     transaction.constraint_modes = modes
     if not statement.deferred:
-        # Equal to asking again: what is still deferred is put back by whoever is asked.
-        yield from committing.settle_deferred(sql, transaction)
+        yield from committing.settle_deferred(sql, transaction, all_of_it=False)
     return Result("SET CONSTRAINTS")
 
 

@@ -46,18 +46,29 @@ def is_taken(
 
 
 def distinct_values(
-    fs: FileSystem, tablet: TabletId, segments: Sequence[Segment], columns: Sequence[Column]
+    fs: FileSystem,
+    tablet: TabletId,
+    segment: Segment,
+    columns: Sequence[Column],
+    found: pa.Table | None = None,
 ) -> pa.Table:
-    """What rows have in these columns, each once. Reads files; raises DataCorruptedError."""
+    """What rows of a segment have in these columns, and what `found` has, each once.
+
+    Reads files; raises DataCorruptedError.
+    """
     names = [column_name(column) for column in columns]
-    found = pa.schema([(column_name(column), column.arrow) for column in columns]).empty_table()
-    for segment in segments:
-        reader = SegmentReader(fs, segment, tablet)
-        groups = range(len(reader.load_head().first_keys))
-        for at in range(0, len(groups), _GROUPS):
-            some = reader.read_groups(groups[at : at + _GROUPS], columns=names).select(names)
-            both = pa.concat_tables([found, some])
+    if found is None:
+        found = pa.schema([(column_name(column), column.arrow) for column in columns]).empty_table()
+    reader = SegmentReader(fs, segment, tablet)
+    groups = range(len(reader.load_head().first_keys))
+    waiting: list[pa.Table] = []
+    for at in range(0, len(groups), _GROUPS):
+        waiting.append(reader.read_groups(groups[at : at + _GROUPS], columns=names).select(names))
+        # When they are as many as are known: each value is grouped some times, however many there are.
+        if sum([one.num_rows for one in waiting]) >= found.num_rows or at + _GROUPS >= len(groups):
+            both = pa.concat_tables([found, *waiting])
             found = both.group_by(names, use_threads=False).aggregate([]).select(names)
+            waiting = []
     return found
 
 

@@ -421,6 +421,17 @@ def test_a_crash_leaves_all_or_nothing(alone, step, committed):
         assert count(root) == committed + ROWS
 
 
+def test_what_takes_long_at_a_commit_is_done_before_its_turn(alone):
+    """Whoever flushes the tablet waits from then on: what is WITH HOLD is read before."""
+    alone.start(KALAM_FAILPOINTS="load.entered:kill")
+    with alone.root() as root:
+        root.execute("BEGIN")
+        copy(root, lines())
+        root.execute("DECLARE c CURSOR WITH HOLD FOR SELECT 1 / (id - 7) FROM t ORDER BY id")
+        assert sqlstate(root.execute, "COMMIT") == "22012"
+        assert count(root) == 0
+
+
 def test_a_name_that_the_disk_refuses_is_given_later(alone):
     alone.start(KALAM_FAILPOINTS="publish.names_durable:enospc")
     with alone.root() as root:

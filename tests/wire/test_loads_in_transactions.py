@@ -371,6 +371,49 @@ def test_nulls_that_are_not_distinct_come_once(server, root):
     assert count(root) == 0
 
 
+def test_what_rows_refer_to_may_come_after_them_where_that_is_deferred(server, root):
+    root.execute("DROP TABLE t; DROP TABLE IF EXISTS child, parent")
+    root.execute("CREATE TABLE parent (a INT, b INT, PRIMARY KEY (a, b)) WITH (TYPE = 'SHARED')")
+    root.execute(
+        "CREATE TABLE child (id INT PRIMARY KEY, a INT, b INT, pad TEXT, FOREIGN KEY (a, b) "
+        "REFERENCES parent MATCH FULL DEFERRABLE INITIALLY DEFERRED) WITH (TYPE = 'SHARED')"
+    )
+
+    def children():
+        refers = [f"{n}\t{n}" for n in range(ROWS - 3)] + ["\\N\t\\N", "1\t1", "7\t8"]
+        copy(root, [f"{n}\t{at}\t{PAD}\n" for n, at in enumerate(refers)], "COPY child FROM STDIN")
+
+    def parents(rows=ROWS):
+        root.execute(f"INSERT INTO parent SELECT g, g FROM generate_series(0, {rows - 1}) g")
+        root.execute("INSERT INTO parent VALUES (7, 8)")
+
+    for rows, answer in ((ROWS, None), (9, "23503")):
+        for asked in ("COMMIT", "SET CONSTRAINTS ALL IMMEDIATE"):
+            root.execute("BEGIN")
+            children()
+            parents(rows)
+            if answer:
+                assert sqlstate(root.execute, asked) == answer
+            else:
+                root.execute(asked)
+            root.execute("COMMIT")
+            found = root.execute("SELECT count(*) FROM child").fetchone()
+            assert found == (0 if answer else ROWS,)
+            root.execute("TRUNCATE child, parent")
+    root.execute("BEGIN; SAVEPOINT s")
+    children()
+    root.execute("ROLLBACK TO s; COMMIT")  # Nobody refers to what is not there any more.
+    parents()
+    root.execute("BEGIN")
+    children()
+    assert (
+        sqlstate(root.execute, "DELETE FROM parent WHERE a = 1; SET CONSTRAINTS ALL IMMEDIATE")
+        == "23503"
+    )
+    root.execute("ROLLBACK")
+    root.execute("DROP TABLE child, parent")
+
+
 def test_what_rows_refer_to_may_be_changed_in_the_same_block(server, root):
     root.execute("DROP TABLE IF EXISTS t, p")
     root.execute("CREATE TABLE p (id INT PRIMARY KEY, n INT) WITH (TYPE = 'SHARED')")

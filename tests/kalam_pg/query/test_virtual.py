@@ -23,8 +23,9 @@ from catalog.snapshot import Snapshot
 from catalog.types import registry
 from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.query import virtual
-from kalam_pg.query.virtual import Catalogue, virtual_columns
+from kalam_pg.query import perspective, virtual
+from kalam_pg.query.perspective import Perspective, Room, virtual_columns
+from kalam_pg.query.virtual import Catalogue
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.parse import parse
 from storage.layout import Column as StoredColumn
@@ -208,7 +209,7 @@ def test_kept_rows_take_room_by_their_texts_and_give_it_back(monkeypatch):
     large = replace(SNAPSHOT, version=5, tables={table.id: table})
     own = Catalogue(USERS.values, USERS.get, lambda _oid: None)
     own.perspective(large, ROOT, PATH)
-    room = own._room = virtual._Room(1000)
+    room = own._room = Room(1000)
     kept = []
     for number in range(5):
         seen = own.perspective(large, BOB, (*PATH, f"path{number}"))
@@ -232,7 +233,7 @@ def test_rows_that_follow_from_definitions_are_made_once_where_there_is_room():
     )
     constraints = []
     for room in (0, 10_000):
-        seen = virtual.Perspective(visible, {}, virtual._Room(room))
+        seen = Perspective(visible, {}, Room(room))
         whole = [list(seen.rows("pg_catalog", "pg_constraint")) for _ in range(2)]
         assert whole[0] == whole[1] != []
         # conname is the second column.
@@ -244,3 +245,33 @@ def test_rows_that_follow_from_definitions_are_made_once_where_there_is_room():
         constraints.append(whole[0])
     assert constraints[0] == constraints[1]
     assert seen._room.left < 10_000
+
+
+def test_what_takes_long_among_many_tables_is_made_before_its_rows_are_asked_for(monkeypatch):
+    def asked(text):
+        return bind(parse(text)[0], BindScope(SNAPSHOT, PATH, virtual_columns)).statement
+
+    own = Catalogue(USERS.values, USERS.get, lambda _oid: None)
+    seen = own.perspective(SNAPSHOT, BOB, PATH)
+    query = asked("SELECT 1 FROM pg_type t, pg_index i, pg_class c WHERE c.oid = i.indrelid")
+    assert seen.lacking(query) == set()
+    monkeypatch.setattr(perspective, "LARGE_TABLES", 1)
+    assert seen.lacking(asked("SELECT 1 FROM pg_class")) == set()
+    lacking = seen.lacking(query)
+    assert lacking == {"indexes_by_oid", "types_by_oid"}
+    seen.make(lacking)
+    assert seen.lacking(query) == set()
+
+
+def test_relations_about_definitions_are_read_as_far_as_they_are_wanted():
+    """In a thread too: what is about what runs is read whole, on the event loop."""
+    live = {"jobs": lambda _visible: iter(()), "pg_settings": lambda _visible: iter(())}
+    own = Catalogue(USERS.values, USERS.get, lambda _oid: None, live)
+    seen = own.perspective(SNAPSHOT, BOB, PATH)
+    assert [seen.is_live("system", name) for name in ("jobs", "users", "tables")] == [
+        *(True, False, False),
+    ]
+    assert [seen.is_live("pg_catalog", name) for name in ("pg_settings", "pg_class")] == [
+        True,
+        False,
+    ]

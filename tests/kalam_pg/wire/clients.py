@@ -199,10 +199,12 @@ async def serving(
             nursery = await stack.enter_async_context(trio.open_nursery())
             rounds = Rounds()
             database.committer.attach(rounds)
-            yield kind(
-                build_services(Config(data_directory=data), database, FORKS), rounds, nursery
-            )
-            nursery.cancel_scope.cancel()
+            services = build_services(Config(data_directory=data), database, FORKS)
+            try:
+                yield kind(services, rounds, nursery)
+            finally:
+                nursery.cancel_scope.cancel()
+                database.committer.detach()  # What the end writes of sequences has no rounds.
     finally:
         engine.close()
 
