@@ -117,8 +117,7 @@ class Transaction(LockOwner):
         """What its own definitions have made of the catalog; None: none made."""
         self.snapshot: Snapshot | None = None
         """The catalog that its COMMIT installs; None before that, and when it installs none."""
-        self.deferred: dict[Hashable, Deferred] = {}
-        """What is asked for at its end (`query.references`), by what tells equal questions."""
+        self.deferred: dict[Hashable, Deferred] = {}  # By what tells equal questions.
         self.constraint_modes: dict[int, bool] = {}
         """Whether constraints are deferred, as SET CONSTRAINTS said; 0: all of them."""
         self.memory: Holding = _NOBODYS

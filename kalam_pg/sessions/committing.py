@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 def prepare(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
     """Do what is deferred, and make what COMMIT writes of definitions. Raises 23503, 40001, 53200, 0A000."""
-    if transaction.loads:
-        yield from bulk.before_commit(sql, transaction)
-    if transaction.deferred:
+    while True:
+        if transaction.loads:
+            yield from bulk.before_commit(sql, transaction)
+        if not transaction.deferred:
+            break
+        # It may change what was loaded, and rows that are put may ask for more.
         yield from settle_deferred(sql, transaction, all_of_it=True)
     if sql.portals:
         yield from sql.portals.keep_held(sql.database.spills)
