@@ -25,5 +25,9 @@ def used_by(table: Table) -> set[int]:
     """The ids of all that a table uses, but for itself."""
     used = {c.reference.table for c in table.constraints if c.reference is not None}
     for column in table.columns:
-        used.update(types_used(column), sequences_used(column.default))
+        type_ = column.type
+        if column.domain or type_.definition is not None or type_.element is not None:
+            used.update(types_used(column))
+        if column.default:
+            used.update(sequences_used(column.default))
     return used - {table.id}

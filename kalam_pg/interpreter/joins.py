@@ -49,9 +49,10 @@ class HashJoin:
     keep_right: bool = False
 
     def __call__(self, run: Run) -> Relation:
-        left, right = self.left(run), self.right(run)
+        left = self.left(run)
         if not len(left) and not self.keep_right:
-            return _NO_ROWS
+            return _NO_ROWS  # What would fail on the other side is not computed, as in PostgreSQL.
+        right = self.right(run)
         if self.keep_right:
             return Relation(self._full(left, right, run))
         if not len(right) and not self.keep_left:
