@@ -220,6 +220,8 @@ class SelectProgram:
 
     def __call__(self, run: Run) -> Sequence[Row]:
         bounds = self.bounds.values(run)
+        if bounds.limit == 0:
+            return []  # PostgreSQL asks for no row, so nothing in one can be an error.
         relation = self.source(run)
         if self.groups is not None:
             relation = Relation(self.groups(relation, run))
@@ -298,6 +300,8 @@ class Finished:
 
     def __call__(self, run: Run) -> Sequence[Row]:
         bounds = self.bounds.values(run)
+        if bounds.limit == 0:
+            return []  # PostgreSQL asks for no row, so nothing in one can be an error.
         relation = self.source(run)
         rows = _sorted(relation, self.order, run) if self.order else relation.rows
         if bounds.ties:

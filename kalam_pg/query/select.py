@@ -146,10 +146,10 @@ class PointPlan(RowPlan):
         if found.row is None:
             return ()
         row = (*found.row, found.seq, False)
-        if self.where is not None and self.where(row, context) is not True:
-            return ()
         limit, offset = self.bounds.values(context)
-        if offset or limit == 0:
+        if limit == 0 or (self.where is not None and self.where(row, context) is not True):
+            return ()
+        if offset:
             return ()
         return (tuple([closure(row, context) for closure in self.targets]),)
 
@@ -290,6 +290,8 @@ class HotPlan:
         tablet = x.tablet(self.table)
         context = x.context
         limit, offset = self.bounds.values(context)
+        if limit == 0:
+            return ()  # PostgreSQL asks for no row, so nothing in one can be an error.
         equals = [(at, closure(_NO_ROW, context)) for at, closure in self.equals]
         if any(value is None for _, value in equals):
             return ()

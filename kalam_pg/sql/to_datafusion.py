@@ -7,12 +7,15 @@ with 0A000.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
+from catalog.types.registry import BOOL
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.functions.udf import UdfSpec
 from kalam_pg.sql.datafusion_query import Queries
 from kalam_pg.sql.datafusion_state import Emitted, Order, Relation, Rendering, ScanNeed
-from kalam_pg.sql.tree import Query
+from kalam_pg.sql.tree import Const, Param, Query, Select, SetOp, Target, ValuesQuery
+from kalam_pg.sql.walk import Node, map_children, walk
 
 __all__ = ["Emitted", "ScanNeed", "UdfSpec", "emit", "emit_reads"]
 
@@ -32,8 +35,28 @@ def emit(query: Query, context: EvalContext) -> Emitted:
         KalamError: A constant expression failed (division by zero, a bad cast …).
     """
     state = Rendering(context)
-    relation = Queries(state).emit(query, order=Order.ROWS)
+    relation = Queries(state).emit(_asked_for(query, context), order=Order.ROWS)
     return _emitted(state, relation)
+
+
+def _asked_for(query: Query, context: EvalContext) -> Query:
+    """The query, in which what has LIMIT 0 is of nothing: no row of it is computed, so none is an error."""
+
+    def is_empty(node: Node) -> bool:
+        if not isinstance(node, Select | SetOp | ValuesQuery):
+            return False
+        limit = node.limit
+        if isinstance(limit, Param):
+            return limit.index < len(context.params) and context.params[limit.index] == 0
+        return isinstance(limit, Const) and limit.value == 0
+
+    def emptied(node: Node) -> Node:
+        if not is_empty(node):
+            return map_children(node, emptied)
+        nothing = tuple([Target(Const(None, c.type), c.name) for c in node.columns])
+        return Select(nothing, node.columns, where=Const(False, BOOL))
+
+    return cast("Query", emptied(query)) if any(map(is_empty, walk(query))) else query
 
 
 def emit_reads(queries: Sequence[Query], context: EvalContext) -> tuple[tuple[str, ...], Emitted]:

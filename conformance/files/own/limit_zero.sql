@@ -1,0 +1,27 @@
+-- LIMIT 0: no row is asked for, so nothing in one is an error.
+CREATE TABLE lz (c0 int PRIMARY KEY, c1 int);
+INSERT INTO lz VALUES (1, 2);
+SELECT jsonb_typeof(jsonb_build_object(NULL::text,'7'::int)) FROM lz ORDER BY c1 LIMIT 0;
+SELECT jsonb_typeof(jsonb_build_object(NULL::text,'7'::int)), c1 FROM lz ORDER BY 1, 2 LIMIT 0;
+SELECT c1 FROM lz ORDER BY 10 / (c1 - 2) LIMIT 0;
+SELECT 10 / (c1 - 2) FROM lz WHERE c0 = 1 LIMIT 0;
+SELECT c1 FROM lz WHERE c0 = 1 AND 10 / (c1 - 2) > 1 LIMIT 0;
+SELECT c1 FROM lz WHERE c0 = 1 AND 10 / (c1 - 2) > 1 LIMIT 5 OFFSET 1;
+SELECT c1 FROM lz WHERE 10 / (c1 - 2) > 1 ORDER BY c1 LIMIT 0;
+SELECT count(10 / (c1 - 2)) FROM lz LIMIT 0;
+SELECT c1, count(10 / (c1 - 2)) FROM lz GROUP BY 1 ORDER BY 2 LIMIT 0;
+SELECT 10 / (c1 - 2) FROM lz UNION SELECT 10 / (c1 - 2) FROM lz ORDER BY 1 LIMIT 0;
+SELECT (SELECT 10 / (c1 - 2) ORDER BY 1 LIMIT 0) FROM lz;
+SELECT DISTINCT 10 / (c1 - 2) FROM lz ORDER BY 1 LIMIT 0;
+SELECT relname, 10 / (relnatts - relnatts) FROM pg_class ORDER BY 2 LIMIT 0;
+SELECT 10 / (c1 - 2) FROM lz ORDER BY 1 FETCH FIRST 0 ROWS ONLY;
+SELECT x FROM generate_series(1, 3) x ORDER BY 10 / (x - 1) LIMIT 0;
+SELECT 10 / (x - x) FROM (SELECT c1 AS x FROM lz ORDER BY 10 / (c1 - 2) LIMIT 0) s;
+INSERT INTO lz SELECT 10 / (c1 - 2), 1 FROM lz ORDER BY 1 LIMIT 0;
+SELECT c1 FROM lz WHERE c1 IN (SELECT 10 / (c1 - 2) FROM lz ORDER BY 1 LIMIT 0);
+SELECT 10 / (c1 - 2) FROM lz ORDER BY 1 LIMIT (SELECT 0);
+SELECT 10 / (c1 - 2) FROM lz ORDER BY 1 LIMIT NULL;
+SELECT a.c1, b.* FROM lz a LEFT JOIN LATERAL (SELECT 10 / (a.c1 - 2) AS x, c1 FROM lz ORDER BY 1 LIMIT 0) b ON true;
+(SELECT 10 / (c1 - 2) FROM lz ORDER BY 1 LIMIT 0) UNION ALL SELECT 5;
+WITH w AS (SELECT 10 / (c1 - 2) AS x FROM lz ORDER BY 1 LIMIT 0) SELECT count(*) FROM w, lz;
+SELECT EXISTS (SELECT 10 / (c1 - 2) FROM lz LIMIT 0), ARRAY(SELECT 10 / (c1 - 2) FROM lz LIMIT 0);
