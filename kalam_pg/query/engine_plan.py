@@ -23,9 +23,6 @@ from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
 from storage.errors import KalamError
 from storage.tablet import Tablet
 
-_OF_THE_STATEMENT = frozenset(("57014", "54001", "54000", "53200"))
-"""SQLSTATEs of what ends a statement, whatever it computes."""
-
 
 @dataclass(frozen=True, slots=True)
 class EnginePlan:
@@ -60,21 +57,20 @@ class EnginePlan:
     def emitted(self, x: Execution) -> Steps[Emitted]:
         """The query in DataFusion's SQL.
 
-        Raises FeatureNotSupportedError: it cannot be said so there. If there is a program that answers all
-        the same, a constant that is an error is told so too, as there may be no row that it is computed
-        for, and so is a fault of the translation, which is logged.
+        Raises FeatureNotSupportedError: it cannot be said so there. A fault of the translation is told
+        so too, and logged, if there is a program that answers all the same.
         """
         emitting = partial(emit, self.query, x.context)
         try:
             if self.size <= LARGE_NODES and not are_large(x.context.params):
                 return emitting()
             return (yield from aside(emitting, user=x.payer, timeout_s=x.statement_timeout_s))
-        except FeatureNotSupportedError:
+        except FeatureNotSupportedError as refused:
+            if self.program is None and isinstance(refused.__cause__, KalamError):
+                raise refused.__cause__ from None  # A constant that is an error, and no other way.
             raise
-        except KalamError as error:
-            if self.program is None or error.sqlstate in _OF_THE_STATEMENT:
-                raise
-            raise FeatureNotSupportedError("this query is not supported here") from error
+        except KalamError:
+            raise
         except Exception as exc:
             if self.program is None:
                 raise

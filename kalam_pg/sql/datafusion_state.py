@@ -8,15 +8,17 @@ from typing import Any, cast
 
 import pyarrow as pa
 
+from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from kalam_pg.functions.udf import UdfSpec
-from kalam_pg.sql.constancy import is_volatile
+from kalam_pg.sql.constancy import is_immutable, is_volatile
 from kalam_pg.sql.physical import Sql, arrow_cast, canonical, identifier, is_decimal
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import Call, ColumnRef, Const, Expr, TableScan
+from storage.errors import KalamError
 from storage.layout import Value
 
 ORDER = "o"
@@ -146,9 +148,20 @@ class Rendering:
     _aliases: int = 0
 
     def value(self, expr: Expr) -> Value:
-        """What a constant expression is, for the whole statement, however often it is translated."""
+        """What a constant expression is, for the whole statement, however often it is translated.
+
+        Raises FeatureNotSupportedError: it is an error, and not known to PostgreSQL before there is a row
+        that it is computed for.
+        """
         if not is_volatile(expr):
-            return evaluate(expr, self.context)
+            try:
+                return evaluate(expr, self.context)
+            except FeatureNotSupportedError:
+                raise
+            except KalamError as error:
+                if is_immutable(expr):
+                    raise
+                raise FeatureNotSupportedError("this constant is not supported here") from error
         once = self.context.once
         if id(expr) not in once:
             once[id(expr)] = expr, evaluate(expr, self.context)
