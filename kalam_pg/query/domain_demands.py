@@ -9,7 +9,7 @@ from catalog.model import Column, Table, UserType
 from catalog.snapshot import Snapshot
 from catalog.types.domain import DomainDefinition
 from kalam_pg.functions.domains import refuse_null, refuse_value
-from kalam_pg.query.table_change import Demand, TableChange
+from kalam_pg.query.table_change import Demand, TableChange, is_missing
 from kalam_pg.sql.deparse import quote_identifier
 from storage.errors import KalamError
 
@@ -34,14 +34,13 @@ def rules_kept(domain: DomainDefinition, column: str) -> list[Demand]:
         for rule in domain.rules
     ]
     if domain.required:
-        missing = f"{quote_identifier(column)} IS NULL"
-        demands.insert(0, Demand(missing, refuse_null(where, name)))
+        demands.insert(0, Demand(is_missing(column), refuse_null(where, name)))
     return demands
 
 
 def not_null(snapshot: Snapshot, made: UserType) -> tuple[TableChange, ...]:
     """That no value is NULL."""
-    return _of_all(snapshot, made, lambda name: f"{quote_identifier(name)} IS NULL", _missing)
+    return _of_all(snapshot, made, is_missing, _missing)
 
 
 def _of_all(

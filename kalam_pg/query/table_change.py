@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from catalog.model import Table
+from catalog.pg_catalog.text import quote_identifier
 from storage.errors import KalamError
 
 HOLE = "\x01"
@@ -28,6 +29,11 @@ class Demand:
     error: KalamError
     shows: tuple[str, ...] = ()
     detail: str = ""
+
+
+def is_missing(column: str) -> str:
+    """The condition of rows without a value in a column. A row of NULLs is a value, though it IS NULL."""
+    return f"{quote_identifier(column)} IS NOT DISTINCT FROM NULL"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from catalog.errors import (
 from catalog.model import Column, Constraint, Index, NumberSequence, Table, View
 from catalog.pg_catalog.text import qualified, quote_identifier
 from kalam_pg.query.ddl_context import DdlContext
-from kalam_pg.query.table_change import HOLE, Demand, Filling, TableChange
+from kalam_pg.query.table_change import HOLE, Demand, Filling, TableChange, is_missing
 from kalam_pg.sql.parse import column_names
 from storage.errors import KalamError
 
@@ -138,7 +138,7 @@ class TableWork:
             table=self.now.name,
             column=column.name,
         )
-        self.demands.append(Demand(f"{quote_identifier(column.name)} IS NULL", error))
+        self.demands.append(Demand(is_missing(column.name), error))
 
     def demand_check(self, constraint: Constraint) -> None:
         """Every row must satisfy a CHECK."""

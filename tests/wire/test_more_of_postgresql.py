@@ -21,6 +21,19 @@ def sides(tmp_path_factory):
 
 
 SCRIPTS = {
+    "a row of NULLs is a value": """
+        CREATE TYPE halves AS (a int, b text)
+        CREATE TABLE halved (id int PRIMARY KEY, h halves)
+        INSERT INTO halved VALUES (1, '(,)'), (2, '(1,)'), (3, NULL)
+        ALTER TABLE halved ALTER COLUMN h SET NOT NULL
+        DELETE FROM halved WHERE id = 3
+        ALTER TABLE halved ALTER COLUMN h SET NOT NULL
+        INSERT INTO halved VALUES (4, NULL)
+        INSERT INTO halved VALUES (5, ROW(NULL, NULL))
+        SELECT count(*) FROM halved WHERE h IS NULL
+        SELECT ROW(NULL, NULL) IS DISTINCT FROM NULL, ROW(NULL, NULL)::halves IS NOT DISTINCT FROM NULL, NULL IS DISTINCT FROM ROW(1)
+        SELECT halved IS DISTINCT FROM NULL, h IS NOT DISTINCT FROM NULL FROM halved ORDER BY id
+        """,
     "what is joined to no rows is not computed": """
         CREATE TABLE joined (id int PRIMARY KEY, k int)
         INSERT INTO joined VALUES (1, 1)
