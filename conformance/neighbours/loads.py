@@ -23,13 +23,13 @@ from conformance.neighbours.run import Memory, prepare
 from conformance.neighbours.victim import Victim, percentile
 from conformance.soak.disk import Disk
 from tests.wire.raw import message, query
-from tests.wire.server import KalamServer
+from tests.wire.server import PASSWORD, KalamServer
 
 MB: Final = 1 << 20
 PATIENCE_S: Final = 120.0
 
 SETUP: Final = (
-    "GRANT CREATE ON SCHEMA kin TO PUBLIC",
+    f"CREATE USER maker PASSWORD '{PASSWORD}' ROLE dba",
     "CREATE TABLE kin.loaded (id BIGINT PRIMARY KEY, batch INT, v TEXT) WITH (TYPE = 'USER')",
     "CREATE TABLE kin.owner (id BIGINT PRIMARY KEY) WITH (TYPE = 'USER')",
     "CREATE TABLE kin.bound (id BIGINT PRIMARY KEY, batch INT REFERENCES kin.owner, v TEXT, code INT UNIQUE) "
@@ -128,6 +128,10 @@ KINDS: Final[dict[str, tuple[Load, str]]] = {
 }
 
 
+def _user(name: str) -> str:
+    return "maker" if name == "CREATE TABLE AS" else "mallory"
+
+
 class Processes:
     """The memory of a server's other processes, sampled."""
 
@@ -190,9 +194,9 @@ class Run:
         """The next one."""
         return Batch(next(self._numbers), self.options.rows, int(self.options.row_mb * MB))
 
-    def client(self) -> Attacker:
-        """A session of the attacker."""
-        client = Attacker(self.server, "mallory")
+    def client(self, name: str) -> Attacker:
+        """A session of the attacker: who makes tables has the rank for it."""
+        client = Attacker(self.server, _user(name))
         client.socket.settimeout(PATIENCE_S)
         return client
 
@@ -217,7 +221,7 @@ class Run:
         text = f"SELECT count(*), sum(length(v)) FROM {table} WHERE batch = {batch.number}"
         expected = (batch.rows, batch.rows * batch.size)
         found: tuple[object, ...] | None = None
-        with self.server.connect("mallory") as client:
+        with self.server.connect(_user(name)) as client:
             with suppress(Exception):
                 found = client.execute(text).fetchone()
             if found is None and table.startswith("kin.made"):
@@ -237,7 +241,7 @@ class Run:
         def act() -> str:
             nonlocal took
             batch, since = self.batch(), time.monotonic()
-            with self.client() as client:
+            with self.client(name) as client:
                 outcome = KINDS[name][0](client, batch)
             took = time.monotonic() - since
             return (
@@ -256,7 +260,7 @@ class Run:
         def act() -> str:
             batch, delay = self.batch(), self.random.uniform(0.0, 1.1 * took)
             asked: list[float] = []
-            with self.client() as client:
+            with self.client(name) as client:
 
                 def give_up() -> None:
                     asked.append(time.monotonic())
@@ -284,7 +288,7 @@ class Run:
     def _wait_gone(self) -> None:
         """Until nobody of the attacker's is there any more."""
         until = time.monotonic() + 20
-        asked = "SELECT count(*) FROM system.sessions WHERE user_name = 'mallory'"
+        asked = "SELECT count(*) FROM system.sessions WHERE user_name IN ('mallory', 'maker')"
         with self.server.root() as root:
             while root.execute(asked).fetchone() != (0,):
                 if time.monotonic() > until:
@@ -302,7 +306,7 @@ class Run:
             batch = self.batch()
             disk.fill(room * MB)
             try:
-                with self.client() as client:
+                with self.client(name) as client:
                     outcome = KINDS[name][0](client, batch)
             finally:
                 disk.empty()

@@ -6,12 +6,13 @@ hides of older ones, and a transaction what it has changed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from catalog.model import Table
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.tail_loads import load
-from kalam_pg.query.waits import Steps, breathe
+from kalam_pg.query.waits import STRIDE, Pace, Steps, breathe
 from kalam_pg.sql.tree import (
     Aggregate,
     ColumnRef,
@@ -57,8 +58,13 @@ class CountPlan:
                 yield from load(x, tablet, view)
         count = tablet.count(view)
         assert count is not None, "it is warm"
-        for change in (x.own_changes(tablet.id) or {}).values():
-            count += (change.row is not None) - (change.base is not None)
+        pace = Pace()
+        rest = iter((x.own_changes(tablet.id) or {}).values())
+        while some := list(islice(rest, STRIDE)):
+            for change in some:
+                count += (change.row is not None) - (change.base is not None)
+            if pace.is_due():
+                yield from pace.rest(x.statement_timeout_s)
         return [(count,) * len(self.columns)]
 
 

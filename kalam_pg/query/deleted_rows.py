@@ -5,6 +5,7 @@ A tombstone holds the row that was deleted, and its `_seq` is the delete's. It c
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import pyarrow as pa
 
@@ -12,10 +13,10 @@ from catalog.model import Table
 from kalam_pg.engines.request import DeletedRows
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.net_change import NetChange
-from kalam_pg.query.overlay import keys_of, without
+from kalam_pg.query.overlay import batches_of, keys_of, laid_over, without
+from kalam_pg.query.waits import Steps
 from kalam_pg.sql.tree import ColumnRef, Delete, Expr, Join, Merge, Select, TableScan, Update
 from kalam_pg.sql.walk import walk
-from storage.arrow import to_batch
 from storage.layout import Layout
 from storage.log.clock import seq_at
 from storage.tablet import Tablet
@@ -55,7 +56,7 @@ def oldest_deleted(x: Execution, table: Table) -> int:
     return seq_at(x.database.now_us() - table.options.deleted_retention_h * _HOUR_US)
 
 
-def deleted_rows(x: Execution, tablet: Tablet, table: Table) -> DeletedRows:
+def deleted_rows(x: Execution, tablet: Tablet, table: Table) -> Steps[DeletedRows]:
     """What memory knows of them, and what an engine needs to find the others. After `scan_tablet`."""
     since = oldest_deleted(x, table)
     frozen = tablet.frozen(x.view_of(table.id))
@@ -63,22 +64,19 @@ def deleted_rows(x: Execution, tablet: Tablet, table: Table) -> DeletedRows:
     batches = list(frozen.tombstones(since))
     changes = x.own_changes(tablet.id)
     if changes:
-        batches = list(_overlaid(batches, table.layout, changes))
+        laying = partial(_overlaid, batches, table.layout, changes)
+        batches = yield from laid_over(x, changes, laying)
     return DeletedRows(tuple(batches), since)
 
 
 def _overlaid(
     batches: Iterable[pa.RecordBatch], layout: Layout, changes: dict[bytes, NetChange]
-) -> Iterator[pa.RecordBatch]:
+) -> list[pa.RecordBatch]:
     """With the transaction's own: what it has deleted is, what it has written anew is not."""
     # What it has both written and deleted is as it was.
     net = {key: c for key, c in changes.items() if c.base is not None or c.row is not None}
     keys = keys_of(net, layout)
-    for batch in batches:
-        kept = without(batch, keys)
-        if kept.num_rows:
-            yield kept
-    gone = [change.base for change in net.values() if change.row is None]
-    rows = [row for row in gone if row is not None]
-    if rows:
-        yield to_batch(rows, layout, [0] * len(rows), [True] * len(rows))
+    found = [kept for batch in batches if (kept := without(batch, keys)).num_rows]
+    gone = (change.base for change in net.values() if change.row is None)
+    rows = (row for row in gone if row is not None)
+    return [*found, *batches_of(rows, layout, deleted=True)]

@@ -6,6 +6,7 @@ transaction's own uncommitted rows are laid over what the view shows.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 
@@ -13,7 +14,7 @@ from catalog.model import Table
 from kalam_pg.engines.request import BatchRef, SegmentRef, TableInput
 from kalam_pg.query.deleted_rows import deleted_rows
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.overlay import OVERLAY_IDS, overlay
+from kalam_pg.query.overlay import OVERLAY_IDS, laid_over, overlay
 from kalam_pg.query.tail_loads import load
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sql.to_datafusion import ScanNeed
@@ -37,11 +38,13 @@ def table_inputs(
         tablet = x.tablet(table)
         if tablet.id not in scans:
             scan = yield from scan_tablet(x, tablet)
-            changes = x.own_changes(tablet.id)
-            scans[tablet.id] = overlay(scan, table.layout, changes) if changes else scan
+            if changes := x.own_changes(tablet.id):
+                laying = partial(overlay, scan, table.layout, changes)
+                scan = yield from laid_over(x, changes, laying)
+            scans[tablet.id] = scan
         given = _input(need, scans[tablet.id])
         if need.scan.relation in deleted and isinstance(tablet, Tablet):
-            given = replace(given, deleted=deleted_rows(x, tablet, table))
+            given = replace(given, deleted=(yield from deleted_rows(x, tablet, table)))
         inputs.append(_with_shapes(given, scans[tablet.id], table))
     return tuple(inputs)
 

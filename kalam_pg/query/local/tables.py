@@ -28,7 +28,7 @@ def live_rows(x: Execution, tablet: Tablet | StreamTablet, rows_max: int) -> Ste
     changes = x.own_changes(tablet.id)
     if live is None or not changes:
         return live
-    if len(live) > OVERLAID_ROWS_MAX:
+    if len(live) > OVERLAID_ROWS_MAX or len(live) + len(changes) > rows_max:
         return None
     return _overlaid(live, tablet.layout, changes)
 
