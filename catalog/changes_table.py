@@ -249,7 +249,7 @@ def _check_columns(new: NewTable) -> None:
 
 def made_column(new: NewColumn, column_id: int) -> Column:
     """A column as it is stored under that id. Raises 42P16."""
-    if new.identity and new.type not in (INT2, INT4, INT8):
+    if new.identity and (new.domain or new.type not in (INT2, INT4, INT8)):
         raise InvalidParameterValueError(
             "identity column type must be smallint, integer, or bigint"
         )

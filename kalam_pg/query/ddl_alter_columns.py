@@ -256,7 +256,7 @@ def _(action: sa.SetType, work: TableWork) -> None:
             "cannot alter type of a column used by a view or rule",
             detail=f'rule _RETURN on view {view.name} depends on column "{column.name}"',
         )
-    if column.identity and kind.name not in ("int2", "int4", "int8"):
+    if column.identity in ("a", "d") and (domain or kind.name not in ("int2", "int4", "int8")):
         raise InvalidParameterValueError(
             "identity column type must be smallint, integer, or bigint"
         )
@@ -279,9 +279,11 @@ def _(action: sa.SetType, work: TableWork) -> None:
         if made.not_null:
             work.demand_value(made)
         for check in work.checks_of(column.name):
-            work.demand_check(check)
+            if check.validated:
+                work.demand_check(check)
         for constraint in work.references(column):
-            work.demand_parent(constraint)
+            if constraint.validated:
+                work.demand_parent(constraint)
     table = _with_indexes_typed(work, table, column)
     if domain is not None:
         work.demands += domain_demands.rules_kept(domain, becomes.name)

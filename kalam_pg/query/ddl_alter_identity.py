@@ -17,7 +17,7 @@ from kalam_pg.sql import statements_alter as sa
 def _(action: sa.AddIdentity, work: TableWork) -> None:
     column = column_named(work.now, action.column)
     what = f'column "{column.name}" of relation "{work.now.name}"'
-    if column.type not in (INT2, INT4, INT8):
+    if column.domain or column.type not in (INT2, INT4, INT8):
         raise InvalidParameterValueError(
             "identity column type must be smallint, integer, or bigint"
         )
