@@ -200,9 +200,9 @@ class Steps:
         tail = random.choice(
             (
                 *("", "", "", " NOT NULL", " UNIQUE"),
-                f" DEFAULT {self.literal(of)}",
-                f" NOT NULL DEFAULT {self.literal(of)}",
-                f" CHECK (true) DEFAULT {self.literal(of)}",
+                f" DEFAULT {_TYPES[of][0]}",
+                f" NOT NULL DEFAULT {_TYPES[of][0]}",
+                f" CHECK (true) DEFAULT {_TYPES[of][0]}",
             )
         )
         if random.random() < 0.1:

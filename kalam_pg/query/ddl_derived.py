@@ -16,6 +16,7 @@ from catalog.types.registry import TEXT
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, creation_namespace, find_relation, plan
 from kalam_pg.sql.statements import CreateTable, QueryStatement
 from kalam_pg.sql.statements_derived import CreateTableAs, LikeTable
+from kalam_pg.sql.tree import OutputColumn
 
 
 @plan.register
@@ -73,9 +74,26 @@ def columns_of(
         raise SqlSyntaxError("too many column names were specified")
     names = [*written, *[column.name for column in given[len(written) :]]]
     return tuple(
-        NewColumn(name, TEXT if column.type.name == "unknown" else column.type, column.typmod)
+        NewColumn(
+            name,
+            TEXT if column.type.name == "unknown" else column.type,
+            column.typmod,
+            domain=_domain_of(column, context),
+        )
         for name, column in zip(names, given, strict=True)
     )
+
+
+def _domain_of(column: OutputColumn, context: DdlContext) -> int:
+    """The domain of the table's column that a query gives as it is, 0 for none.
+
+    One that is NOT NULL may have NULLs by an outer join, where PostgreSQL does not look.
+    """
+    table = context.snapshot.tables.get(column.table_id)
+    for one in table.columns if table is not None else ():
+        if one.id == column.column_id and one.domain:
+            return 0 if context.snapshot.domain(one.domain).required else one.domain
+    return 0
 
 
 def copied(like: LikeTable, context: DdlContext) -> tuple[list[NewColumn], list[NewConstraint]]:

@@ -1,0 +1,23 @@
+-- CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW keep the domains of columns that are given as they are.
+CREATE DOMAIN posint AS int CHECK (VALUE > 0);
+CREATE DOMAIN short AS varchar(4) CHECK (VALUE <> 'no');
+CREATE TABLE s (id posint, n int, s short);
+INSERT INTO s VALUES (1, 2, 'abcd'), (2, 3, 'b');
+CREATE TABLE c1 AS SELECT * FROM s;
+CREATE TABLE c2 AS SELECT id, id + 1 AS x, s, upper(s) AS u, s AS z FROM s WHERE id > 1;
+CREATE TABLE c3 AS SELECT q.id, q.s FROM (SELECT id, s FROM s) q;
+CREATE TABLE c4 (a, b) AS SELECT n, id FROM s;
+SELECT id, s INTO c5 FROM s;
+CREATE MATERIALIZED VIEW m1 AS SELECT id, s FROM s;
+CREATE TABLE c6 AS WITH w AS (SELECT id, s FROM s) SELECT * FROM w;
+CREATE TABLE c7 AS SELECT a.id, b.s FROM s a LEFT JOIN s b ON b.id = a.id + 1;
+SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid IN ('c1'::regclass, 'c2'::regclass, 'c3'::regclass, 'c4'::regclass, 'c5'::regclass, 'c6'::regclass, 'c7'::regclass, 'm1'::regclass) AND attnum > 0 AND attname <> '_rowid' ORDER BY 1, attnum;
+INSERT INTO c1 VALUES (-1, 0, 'x');
+INSERT INTO c2 VALUES (1, 0, 'abcde', 'x', 'y');
+INSERT INTO c5 VALUES (1, 'no');
+UPDATE c7 SET id = id - 1;
+DROP DOMAIN posint;
+SELECT * FROM c7 ORDER BY id;
+UPDATE s SET s = 'c' WHERE id = 2;
+REFRESH MATERIALIZED VIEW m1;
+SELECT * FROM m1 ORDER BY id;
