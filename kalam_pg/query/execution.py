@@ -202,18 +202,18 @@ class Execution:
         return view
 
     def view_of(self, table: int) -> View:
-        """What this statement sees of the table with that id."""
+        """What this statement sees of the table with that id, or whose rows lie under it."""
         return self._newer.get(table) or self.view
 
     def look_again(self, tables: Iterable[Table]) -> None:
         """See of these tables what has been committed since: some of their rows were locked and are not
         what was found. At READ COMMITTED, before anything was told or changed.
         """
-        for table in tables:
-            older = self._newer.pop(table.id, None)
+        for one in {number for table in tables for number in (table.id, table.storage_id)}:
+            older = self._newer.pop(one, None)
             if older is not None:
                 older.release()
-            self._newer[table.id] = self.database.engine.acquire()
+            self._newer[one] = self.database.engine.acquire()
 
     def keep_seeing(self) -> None:
         """From now on none of what the transaction changes is seen: it is this statement that does."""

@@ -19,6 +19,7 @@ from kalam_pg.query.loads import PutRows
 from kalam_pg.query.row_spool import RowSpool, SentRows
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.table_change import TableChange
+from kalam_pg.query.transaction import READ_COMMITTED
 from kalam_pg.query.unique import UniqueRule
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copy_columns import fields_of
@@ -115,4 +116,5 @@ def load_rows(
 def _may(sql: SqlSession, table: Table) -> bool:
     if table.kind is TableKind.STREAM or table.temporary:
         return False
-    return sql.begin_implicit().reads is None
+    # Above READ COMMITTED the next statement's snapshot may be of before they are written ahead.
+    return sql.begin_implicit().isolation == READ_COMMITTED

@@ -156,6 +156,19 @@ def run(sql: SqlSession, statement: Statement, *, told: bool = True) -> Steps[Re
     transaction = sql.transaction
     if transaction is None:
         transaction = sql.transaction = sql.new_transaction()
+    has_seen = transaction.view is not None
+    try:
+        return (yield from _run(sql, transaction, statement, told=told))
+    finally:
+        if not has_seen and transaction.view is not None:
+            # Above READ COMMITTED, too, what it has written ahead is seen by the statements that follow.
+            transaction.view.release()
+            transaction.view = None
+
+
+def _run(
+    sql: SqlSession, transaction: Transaction, statement: Statement, *, told: bool
+) -> Steps[Result]:
     transaction.check_writable(st.command_name(statement))
     temporary.prepare(sql, statement)
     if isinstance(statement, AlterSettings):

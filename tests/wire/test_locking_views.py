@@ -67,6 +67,17 @@ SCRIPTS = {
 }
 
 
+def test_rows_that_lie_elsewhere_since_their_table_got_another_key_are_looked_at_again(servers):
+    script = """
+        a: BEGIN
+        a: UPDATE t SET n = 0 WHERE id = 1
+        b: SELECT t.id, t.n, u.n FROM t JOIN u ON u.id = t.id ORDER BY 1 FOR UPDATE OF t
+        a: COMMIT
+    """
+    moved = "ALTER TABLE t DROP CONSTRAINT t_pkey\nALTER TABLE t ADD PRIMARY KEY (id)"
+    assert differences(servers, script, more=moved) == ""
+
+
 @pytest.mark.parametrize("cold", [False, True], ids=["hot", "cold"])
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_views_rows_are_locked_as_by_postgresql(servers, script, cold):

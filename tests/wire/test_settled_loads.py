@@ -5,6 +5,8 @@ To the server of this file forty rows are many (`conformance.fuzz.small_loads`).
 
 # ruff: noqa: E501 -- one statement a line
 
+from contextlib import closing
+
 import pytest
 
 from conformance.fuzz import loads
@@ -82,6 +84,20 @@ SCRIPTS = {
         SELECT count(*), sum(n) FROM b
         DROP TABLE b
     """,
+    "a snapshot that is taken later": """
+        CREATE TABLE r (id int PRIMARY KEY, n int)
+        INSERT INTO r SELECT g, g FROM generate_series(1, 90) g
+        BEGIN ISOLATION LEVEL REPEATABLE READ
+        ALTER TABLE r DROP CONSTRAINT r_pkey
+        ALTER TABLE r ADD PRIMARY KEY (n)
+        SAVEPOINT s
+        UPDATE r SET id = -id WHERE n < 5
+        SELECT count(*), sum(id) FROM r
+        ROLLBACK TO s
+        SELECT count(*), sum(id) FROM r
+        COMMIT
+        DROP TABLE r
+    """,
     "unique indexes of every form": f"""
         {FORMS.strip()}
         SELECT count(*), sum(n) FROM u
@@ -133,13 +149,12 @@ def small(tmp_path_factory):
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_what_is_loaded_ends_as_in_postgresql(servers, small, script):
-    theirs = Side(servers[1])
-    for text in (line.strip() for line in script.strip().splitlines()):
-        expected, found = theirs.run(text), small.run(text)
-        assert verdict(expected, found, ordered=False, statement=text) == RIGHT, (
-            f"{text}\n{expected}\n{found}"
-        )
-    theirs.close()
+    with closing(Side(servers[1])) as theirs:
+        for text in (line.strip() for line in script.strip().splitlines()):
+            expected, found = theirs.run(text), small.run(text)
+            assert verdict(expected, found, ordered=False, statement=text) == RIGHT, (
+                f"{text}\n{expected}\n{found}"
+            )
 
 
 def test_tables_with_unique_indexes_of_every_form_are_loaded(small):
