@@ -12,6 +12,7 @@ from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.aggregates import OfValues
 from kalam_pg.functions.cost import pay_rows
 from kalam_pg.functions.pythonkey import python_key
+from kalam_pg.interpreter.accumulated import Accumulated, State
 from kalam_pg.interpreter.expressions import Expressions
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run
@@ -102,6 +103,24 @@ class Computed:
 
         return compute
 
+    def accumulated(self, relation: Relation, run: Run) -> "Callable[[], Growing] | None":
+        """What makes a value of rows that come one after another; None: of all of them at once."""
+        function = self.function
+        if self.order or self.distinct or not isinstance(function, Accumulated):
+            return None
+        rows = relation.rows
+        return lambda: Growing(function.begin(run), lambda some: self._given(some, run), rows)
+
+    def _given(self, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+        """The arguments of those rows that FILTER lets pass."""
+        if self.filter is not None:
+            test = self.filter
+            rows = [row for row in rows if test(row, run) is True]
+        columns = [over(arg, rows, run) for arg in self.args]
+        given = list(zip(*columns, strict=True)) if columns else [()] * len(rows)
+        pay_rows(run, given)
+        return given
+
     def _of_column(self, arg: Closure, relation: Relation, run: Run) -> "Callable[[Places], Value]":
         """By the values of the only argument."""
         column = values(arg, relation, run)
@@ -147,6 +166,23 @@ class Computed:
             given = list(first.values())
         pay_rows(run, given)
         return self.function(run, given)
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """An aggregate that people made, of a frame that grows. given: the arguments of rows."""
+
+    state: State
+    given: Callable[[Sequence[Row]], Sequence[Row]]
+    rows: Sequence[Row]
+
+    def add(self, places: Sequence[int]) -> None:
+        """Take in more rows."""
+        self.state.add(self.given([self.rows[at] for at in places]))
+
+    def value(self) -> Value:
+        """Of all rows so far."""
+        return self.state.value()
 
 
 def _picked(column: Sequence[Value], places: Places) -> Sequence[Value]:

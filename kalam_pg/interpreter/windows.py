@@ -15,7 +15,7 @@ from catalog.errors import (
 )
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.functions.table import OverloadKind
-from kalam_pg.interpreter.aggregates import Computed, computed
+from kalam_pg.interpreter.aggregates import Computed, Growing, computed
 from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
 from kalam_pg.interpreter.frames import (
     TO_PEERS,
@@ -23,6 +23,7 @@ from kalam_pg.interpreter.frames import (
     FrameClause,
     Partition,
     RangeKey,
+    Span,
     places_of,
     spans_of,
 )
@@ -249,6 +250,9 @@ def _aggregated(
     partition: Partition,
     run: Run,
 ) -> Sequence[Value]:
+    begin = None if call.frame.exclude else aggregate.accumulated(relation, run)
+    if begin is not None:
+        return _growing(begin, spans_of(call.frame, partition, call.frame.offsets(run), run), rows)
     compute = aggregate.of(relation, run)
     offsets = call.frame.offsets(run)
     found: list[Value] = []
@@ -260,6 +264,24 @@ def _aggregated(
             places = places_of(span, call.frame.exclude, at, partition)
             value = compute([rows[n] for n in places])
             before = span
+        found.append(value)
+    return found
+
+
+def _growing(
+    begin: Callable[[], Growing], spans: Sequence[Span], rows: Sequence[int]
+) -> Sequence[Value]:
+    """Frames that begin where the one before did go on from it; others begin anew, as in PostgreSQL."""
+    found: list[Value] = []
+    first = last = -1
+    state, value = begin(), None
+    for start, end in spans:
+        if start != first or end < last:
+            state, first, last = begin(), start, start
+            value = state.value() if start == end else None
+        if end > last:
+            state.add([rows[at] for at in range(last, end)])
+            value, last = state.value(), end
         found.append(value)
     return found
 

@@ -201,6 +201,12 @@ def _of_people(
         )
     if over is not None:
         _check_window(level, node, at)
+        if not found.keeps_state:
+            called = f"{found.name}({','.join([kind.sql_name for kind in aggregate.args])})"
+            raise FeatureNotSupportedError(
+                f"aggregate function {called} does not support use as a window function",
+                position=at,
+            )
         made = _over_parts(level, over, aggregate, found.values, aggregate.result, condition, at)
         if found.moves and made.frame is not None and made.frame.start != "unbounded preceding":
             raise FeatureNotSupportedError(

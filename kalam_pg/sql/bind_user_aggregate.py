@@ -43,7 +43,8 @@ _MADE_MAX = 100
 class AggregateCall:
     """A call of an aggregate. operands: its arguments as written; values: as it takes them.
 
-    moves: it has functions for frames whose rows go out again.
+    moves: it has functions for frames whose rows go out again. keeps_state: its final function leaves the
+    state as it is, so that more rows may come.
     """
 
     aggregate: UserAggregate
@@ -51,6 +52,7 @@ class AggregateCall:
     values: tuple[Expr, ...]
     name: str
     moves: bool
+    keeps_state: bool
 
 
 def user_aggregate(level: Level, node: exp.Anonymous, inside: str) -> AggregateCall | None:
@@ -88,7 +90,8 @@ def user_aggregate(level: Level, node: exp.Anonymous, inside: str) -> AggregateC
     assert function.aggregation is not None
     written = call.values if chosen.packed else values
     moves = function.aggregation.moving is not None
-    return AggregateCall(made, written, call.values, function.name, moves)
+    keeps = function.aggregation.plain.modify == "r"
+    return AggregateCall(made, written, call.values, function.name, moves, keeps)
 
 
 def _name(node: exp.Anonymous) -> tuple[str, str]:

@@ -55,6 +55,18 @@ def test_hot_and_cold_rows_are_answered_alike(schema: KalamServer, kind: str) ->
         assert [root.execute(text, prepare=True).fetchall() for text in asked] == hot
 
 
+def test_a_frame_that_grows_is_gone_over_once(schema: KalamServer) -> None:
+    """A state for each of 20 000 rows anew would take 200 million steps."""
+    with schema.root() as root:
+        root.execute("CREATE AGGREGATE ag.sum (int) (sfunc = int4_sum, stype = int8)")
+        root.execute("SET statement_timeout = '20s'")
+        asked = (
+            "SELECT sum(a), max(a), count(*) FILTER (WHERE a = b) FROM (SELECT ag.sum(x) OVER "
+            "(ORDER BY x) AS a, sum(x) OVER (ORDER BY x) AS b FROM generate_series(1, 20000) x) s"
+        )
+        assert root.execute(asked).fetchone() == (1333533340000, 200010000, 20000)
+
+
 def test_explain_shows_it_with_its_schema(schema: KalamServer) -> None:
     with schema.root() as root:
         root.execute("CREATE TABLE ag.t (id int PRIMARY KEY, s text)")
