@@ -12,10 +12,11 @@ from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.aggregates import OfValues
 from kalam_pg.functions.cost import pay_rows
 from kalam_pg.functions.pythonkey import python_key
-from kalam_pg.interpreter.accumulated import Accumulated, State
+from kalam_pg.interpreter.accumulated import Accumulated
 from kalam_pg.interpreter.expressions import Expressions
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run
+from kalam_pg.interpreter.running_totals import Total, running_total
 from kalam_pg.interpreter.sorting import Order, order_of, sort_rows
 from kalam_pg.interpreter.values import Key, keys, over, values
 from kalam_pg.sql.closures import Run as Closure
@@ -51,6 +52,7 @@ def computed(aggregate: Aggregate, expressions: Expressions) -> "Computed":
         None if aggregate.filter is None else compile_(aggregate.filter),
         tuple(order),
         made.name == "count" and not aggregate.args,
+        running_total(made),
     )
 
 
@@ -75,7 +77,7 @@ class Computed:
     function: takes the run and rows of arguments. by_values: the same of the values that are not NULL
     of the only argument, if that is what it is. args: what makes these. distinct: keys of the arguments
     of which each counts once, () when all do. order: in which they are given. counts: it is of no arguments
-    and its value is how many rows there are.
+    and its value is how many rows there are. total: what begins it over rows that come, if it can be.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Computed:
     filter: Closure | None
     order: Sequence[Order]
     counts: bool
+    total: Callable[[], Total] | None
 
     def of(self, relation: Relation, run: Run) -> "Callable[[Places], Value]":
         """The aggregate's value for some rows of a relation."""
@@ -103,13 +106,21 @@ class Computed:
 
         return compute
 
-    def accumulated(self, relation: Relation, run: Run) -> "Callable[[], Growing] | None":
-        """What makes a value of rows that come one after another; None: of all of them at once."""
-        function = self.function
-        if self.order or self.distinct or not isinstance(function, Accumulated):
+    def growing(
+        self, relation: Relation, run: Run, *, from_first: bool
+    ) -> "Callable[[], Growing] | None":
+        """What makes a value of rows that come one after another; None: of all of them at once.
+
+        from_first: no row goes out again, so that none comes twice.
+        """
+        function, total, rows = self.function, self.total, relation.rows
+        if self.order or self.distinct:
             return None
-        rows = relation.rows
-        return lambda: Growing(function.begin(run), lambda some: self._given(some, run), rows)
+        if isinstance(function, Accumulated):
+            return lambda: Growing(function.begin(run), lambda some: self._given(some, run), rows)
+        if total is None or not from_first:
+            return None
+        return lambda: Growing(total(), lambda some: self._given(some, run), rows)
 
     def _given(self, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         """The arguments of those rows that FILTER lets pass."""
@@ -170,9 +181,9 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Growing:
-    """An aggregate that people made, of a frame that grows. given: the arguments of rows."""
+    """An aggregate of a frame that grows. given: the arguments of rows."""
 
-    state: State
+    state: Total
     given: Callable[[Sequence[Row]], Sequence[Row]]
     rows: Sequence[Row]
 

@@ -250,9 +250,11 @@ def _aggregated(
     partition: Partition,
     run: Run,
 ) -> Sequence[Value]:
-    begin = None if call.frame.exclude else aggregate.accumulated(relation, run)
+    from_first = call.frame.start == "unbounded preceding"
+    begin = None if call.frame.exclude else aggregate.growing(relation, run, from_first=from_first)
     if begin is not None:
-        return _growing(begin, spans_of(call.frame, partition, call.frame.offsets(run), run), rows)
+        spans = spans_of(call.frame, partition, call.frame.offsets(run), run)
+        return _growing(begin, spans, rows, run)
     compute = aggregate.of(relation, run)
     offsets = call.frame.offsets(run)
     found: list[Value] = []
@@ -269,13 +271,15 @@ def _aggregated(
 
 
 def _growing(
-    begin: Callable[[], Growing], spans: Sequence[Span], rows: Sequence[int]
+    begin: Callable[[], Growing], spans: Sequence[Span], rows: Sequence[int], run: Run
 ) -> Sequence[Value]:
     """Frames that begin where the one before did go on from it; others begin anew, as in PostgreSQL."""
     found: list[Value] = []
     first = last = -1
     state, value = begin(), None
-    for start, end in spans:
+    for at, (start, end) in enumerate(spans):
+        if at % STRIDE == 0:
+            run.budget.check()
         if start != first or end < last:
             state, first, last = begin(), start, start
             value = state.value() if start == end else None
