@@ -79,7 +79,9 @@ class Expressions(Compiler):
             case ColumnRef():
                 slot = self._level.slot(expr)
                 return self._level.outer(expr) if slot is None else Slot(slot)
-            case IsNull(RowExpr() as row, negated) if fingerprint(row) in self._level.nodes:
+            case IsNull(RowExpr() as row, negated, whole=False) if (
+                fingerprint(row) in self._level.nodes
+            ):
                 test = ALL_NULL if not negated else NONE_NULL
                 if composite_of(row.type) is not None:
                     return self.compile(Call(test, (row,), BOOL))

@@ -82,7 +82,7 @@ def asked_of_field(
     if not domain.required:
         return row
     # It raises, or is never NULL.
-    missing = IsNull(_call(_NOT_NULL, [value, *names], value, at), False, types.BOOL)
+    missing = IsNull(_call(_NOT_NULL, [value, *names], value, at), False, types.BOOL, whole=True)
     return Case(((missing, Const(None, row.type)),), row, row.type, -1, at)
 
 

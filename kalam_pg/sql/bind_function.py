@@ -133,7 +133,7 @@ def not_null(level: Level, call: Called) -> Expr | None:
     if not call.function.strict:
         return None
     tests: list[Expr] = [
-        IsNull(given.ref(at, 0), True, types.BOOL)
+        IsNull(given.ref(at, 0), True, types.BOOL, whole=True)
         for at, value in enumerate(call.values)
         if not (isinstance(value, Const) and value.value is not None)
     ]

@@ -72,10 +72,10 @@ def hypothetical(
 def _before(level: Level, key: SortKey, given: Expr, at: int) -> Expr:
     """Whether the row's value stands before the given one."""
     less = apply_operator(level, ">" if key.descending else "<", (key.expr, given), at)
-    there = IsNull(given, True, types.BOOL)
+    there = IsNull(given, True, types.BOOL, whole=True)
     whens = (
-        (IsNull(key.expr, False, types.BOOL), there if key.nulls_first else _FALSE),
-        (IsNull(given, False, types.BOOL), _FALSE if key.nulls_first else _TRUE),
+        (IsNull(key.expr, False, types.BOOL, whole=True), there if key.nulls_first else _FALSE),
+        (IsNull(given, False, types.BOOL, whole=True), _FALSE if key.nulls_first else _TRUE),
     )
     return Case(whens, less, types.BOOL)
 

@@ -69,17 +69,6 @@ def _is(level: Level, node: exp.Is) -> Expr:
 # ------------------------------------------------------------------------------ IS DISTINCT FROM
 
 
-def _is_value(expr: Expr, negated: bool, at: int) -> Expr:
-    """`expr IS [NOT] DISTINCT FROM NULL`: a row of NULLs is a value, though it IS NULL."""
-    if isinstance(expr, RowExpr):
-        return Const(not negated, types.BOOL, -1, at)
-    if expr.type is types.RECORD:
-        raise FeatureNotSupportedError(
-            "IS DISTINCT FROM NULL of a record of no named type is not supported", position=at
-        )
-    return IsNull(expr, not negated, types.BOOL, -1, at)
-
-
 @handles(exp.NullSafeEQ, exp.NullSafeNEQ)
 def _distinct(level: Level, node: exp.Expr) -> Expr:
     left = bind_expr(level, node.args["this"])
@@ -97,7 +86,7 @@ def distinct(level: Level, left: Expr, right: Expr, negated: bool, at: int) -> E
         return _combine(BoolKind.AND if negated else BoolKind.OR, parts, at)
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.value is None and other.type is types.UNKNOWN:
-            return _is_value(one, negated, at)
+            return IsNull(one, not negated, types.BOOL, -1, at, whole=True)
     call = apply_operator(level, "=", (left, right), at)
     assert isinstance(call, Call)
     a, b = call.args

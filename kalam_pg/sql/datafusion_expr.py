@@ -124,6 +124,8 @@ class Expressions:
                 return (
                     kept_apart(logic, self._compared_twice(args)) if kind is BoolKind.OR else logic
                 )
+            case IsNull(RowExpr(), negated, whole=True):
+                return self._constant(Const(negated, types.BOOL))
             case IsNull(RowExpr(items), negated):
                 return self._row_is_null(items, negated=negated)
             case IsNull(arg, negated):

@@ -65,7 +65,7 @@ def _void(state: Binding, exprs: Sequence[Expr]) -> Expr:
     if len(exprs) == 1 and exprs[0].type is types.VOID:
         return exprs[0]
     none = Const(None, types.VOID)
-    tests = [IsNull(settle(state, e), False, types.BOOL) for e in exprs]
+    tests = [IsNull(settle(state, e), False, types.BOOL, whole=True) for e in exprs]
     return Case(tuple([(test, none) for test in tests]), none, types.VOID) if tests else none
 
 

@@ -52,5 +52,5 @@ def _object(expr: Expr) -> Expr:
     made = Call(ROW_OBJECT, tuple(pairs), types.JSON, -1, expr.position)
     if expr.present is None:
         return made
-    none = IsNull(expr.present, False, types.BOOL)
+    none = IsNull(expr.present, False, types.BOOL, whole=True)
     return Case(((none, Const(None, types.JSON)),), made, types.JSON, -1, expr.position)

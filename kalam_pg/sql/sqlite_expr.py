@@ -99,6 +99,8 @@ class ExpressionEmitter:
                 return f"(NOT {self.expr(arg)})"
             case BoolOp(kind, args):
                 return "(" + f" {kind.value} ".join(self.expr(a) for a in args) + ")"
+            case IsNull(RowExpr(), negated, whole=True):
+                return str(int(negated))
             case IsNull(RowExpr(items), negated):
                 word = "IS NOT NULL" if negated else "IS NULL"
                 return "(" + " AND ".join(f"{self.expr(i)} {word}" for i in items) + ")"

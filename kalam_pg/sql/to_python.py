@@ -107,6 +107,8 @@ class Compiler:
                 return self._call(expr)
             case BoolOp(kind, args):
                 return self._logic(kind, [self.compile(a) for a in args])
+            case IsNull(arg, negated, whole=True):
+                return closures.null_test(self.compile(arg), negated=negated)
             case IsNull(RowExpr(items), negated):
                 return closures.row_null_test([self.compile(i) for i in items], negated=negated)
             case IsNull(arg, negated) if arg.type is RECORD:

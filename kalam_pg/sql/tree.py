@@ -91,13 +91,17 @@ class BoolOp:
 
 @dataclass(frozen=True, slots=True)
 class IsNull:
-    """`arg IS [NOT] NULL`; of a RowExpr it means every field."""
+    """`arg IS [NOT] NULL`; of a RowExpr, and a record, it means every field.
+
+    whole: whether there is a value is asked of these, too: a row of NULLs is one.
+    """
 
     arg: "Expr"
     negated: bool
     type: PgType
     typmod: int = -1
     position: int = field(default=0, compare=False)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,13 @@ SCRIPTS = {
         SELECT count(*) FROM halved WHERE h IS NULL
         SELECT ROW(NULL, NULL) IS DISTINCT FROM NULL, ROW(NULL, NULL)::halves IS NOT DISTINCT FROM NULL, NULL IS DISTINCT FROM ROW(1)
         SELECT halved IS DISTINCT FROM NULL, h IS NOT DISTINCT FROM NULL FROM halved ORDER BY id
+        CREATE FUNCTION of_halves(h halves) RETURNS int LANGUAGE sql STRICT AS 'SELECT 4'
+        SELECT of_halves(ROW(id, NULL)::halves), of_halves(h), of_halves(NULL) FROM halved ORDER BY id
+        SELECT id, ROW(id, NULL) IS NULL, ROW(id, NULL) IS NOT DISTINCT FROM NULL, count(*) FROM halved GROUP BY id, ROW(id, NULL) ORDER BY 1
+        SELECT (SELECT ROW(NULL, NULL)) IS DISTINCT FROM NULL, (SELECT ROW(NULL, NULL) LIMIT 0) IS DISTINCT FROM NULL
+        SELECT typname FROM pg_type WHERE ROW(oid, NULL) IS DISTINCT FROM NULL AND typname = 'bool'
+        CREATE DOMAIN both_halves AS halves NOT NULL
+        SELECT '(,)'::both_halves, ROW(NULL, NULL)::halves::both_halves
         """,
     "what is joined to no rows is not computed": """
         CREATE TABLE joined (id int PRIMARY KEY, k int)
