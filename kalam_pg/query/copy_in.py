@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from catalog.errors import ConfigurationLimitExceededError, UniqueViolationError
 from catalog.uses import sequences_used
 from kalam_pg.query import elsewhere
+from kalam_pg.query.aside import aside
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
@@ -17,6 +19,7 @@ from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.spool import Spool
 from kalam_pg.query.waits import STRIDE, Pace, Steps
+from kalam_pg.rows.copy_lines import LARGE
 from kalam_pg.rows.copy_reading import CopyReader, Place, Values, add_context
 from storage.errors import DiskFullError, IoError, KalamError
 from storage.layout import Row, Value
@@ -43,6 +46,9 @@ class CopyPlan:
             yield from put_before(x, open_target(x, self.rules))
         return Result("COPY", copy_in=CopyIn(self, x))
 
+
+_COPIES: Final = 4
+"""Of a long line: as it came, put together, in fields, and as values."""
 
 _NO_FILE: Final = (ConfigurationLimitExceededError, DiskFullError, IoError)
 """There is no file for what is sent, or no room in it: rows are put as they come."""
@@ -141,7 +147,10 @@ class CopyIn:
         while refused is None:
             row: Row | None = None
             try:
-                values = next(rows, None)
+                if reader.waiting > LARGE:
+                    values = yield from self._read_aside(rows)
+                else:
+                    values = next(rows, None)
                 if values is None:
                     break
                 row = yield from self._row(values, reader.place)
@@ -158,6 +167,16 @@ class CopyIn:
         yield from self._put(ready, places)
         if refused is not None:
             raise refused
+
+    def _read_aside(self, rows: Iterator[Values]) -> Steps[Values | None]:
+        """The next row, of a line that is long: it is there several times while it is read. Raises 53200."""
+        x = self._x
+        lease = x.answers.lease(_COPIES * self._plan.reader.waiting)
+        timeout_s = self.statement_timeout_s
+        values: Values | None = yield from aside(
+            partial(next, rows, None), user=x.payer, timeout_s=timeout_s, lease=lease
+        )
+        return values
 
     def _put(self, rows: Sequence[Row], places: Sequence[Place]) -> Steps[None]:
         """Put rows, in their order, as many at a time as need not wait."""

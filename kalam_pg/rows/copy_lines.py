@@ -15,7 +15,14 @@ LINE_CHARACTERS_MAX: Final = 128 << 20
 """Of one line: a row that could be stored is shorter."""
 
 _SMALL = 64 << 10
-"""A line that is longer than this and not whole is looked at again only when it has doubled."""
+"""A line that is longer than this and not whole is looked at again only when it has doubled, and then only
+where what has come may end it."""
+
+_STRETCH = 256 << 10
+"""So much is searched for the end of a line at a time: nobody else gets the interpreter meanwhile."""
+
+LARGE: Final = 1 << 20
+"""The rest of a longer line is for a thread."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -32,8 +39,8 @@ class Lines:
     """
 
     __slots__ = (
-        "_csv", "_decode", "_due", "_encoding", "_end", "_form", "_pieces", "_record", "_size", "_special",
-        "number", "over",
+        "_csv", "_decode", "_due", "_encoding", "_end", "_form", "_pieces", "_record", "_scanned", "_size",
+        "_special", "_whole", "number", "over",
     )  # fmt: skip
 
     def __init__(self, form: CopyFormat) -> None:
@@ -53,6 +60,15 @@ class Lines:
         """How the first line ended; all others must end so."""
         self._pieces: list[str] = []
         self._size = self._due = 0
+        self._scanned = 0
+        """So much of the rest belongs to one line."""
+        self._whole = False
+        """Whether there is something in the rest that may end a line."""
+
+    @property
+    def waiting(self) -> int:
+        """Characters that are in no line yet."""
+        return self._size
 
     @property
     def is_between(self) -> bool:
@@ -73,11 +89,18 @@ class Lines:
         text, error = self._decoded(data, final=final)
         self._pieces.append(text)
         self._size += len(text)
-        if self._size >= self._due or final or error is not None:
+        if final or error is not None or self._is_due(text):
             yield from self._cut("".join(self._pieces), final=final and error is None)
         if error is not None and not self.over:
             self.number += 1
             raise error
+
+    def _is_due(self, text: str) -> bool:
+        """Whether a line may be whole with this text. Raises 54000: it is too long."""
+        self._whole = self._whole or "\n" in text or "\r" in text
+        if self._size > LINE_CHARACTERS_MAX and not self._whole:
+            raise self._too_long()  # Nobody puts together what is refused.
+        return self._size >= self._due and (self._whole or self._size <= _SMALL)
 
     def _decoded(self, data: bytes, *, final: bool) -> tuple[str, KalamError | None]:
         """The text of some bytes, as far as they are one, and what is wrong behind it."""
@@ -93,8 +116,9 @@ class Lines:
 
     def _cut(self, text: str, *, final: bool) -> Iterator[str]:
         at = 0
-        if self._end == "\n" and self._special not in text and "\r" not in text:
-            at = text.rfind("\n") + 1
+        if self._end in {"", "\n"} and self._special not in text and "\r" not in text:
+            at, self._scanned = text.rfind("\n") + 1, 0
+            self._end = "\n" if at else self._end
             for line in text[: at - 1].split("\n") if at else ():
                 self.number += 1
                 if self._csv and line == "\\.":
@@ -106,6 +130,7 @@ class Lines:
             if self.over:
                 return
         rest = text[at:]
+        self._whole = rest.endswith("\r")
         if final:
             if rest:
                 yield from self._line(rest, self._end)
@@ -113,29 +138,42 @@ class Lines:
         self._pieces, self._size = [rest], len(rest)
         self._due = 2 * len(rest) if len(rest) > _SMALL else 0
         if self._size > LINE_CHARACTERS_MAX:
-            self.number += 1
-            raise KeyTooLongError(
-                f"a line of COPY may have at most {LINE_CHARACTERS_MAX} characters"
-            )
+            raise self._too_long()
+
+    def _too_long(self) -> KalamError:
+        self.number += 1
+        return KeyTooLongError(f"a line of COPY may have at most {LINE_CHARACTERS_MAX} characters")
 
     def _cut_slowly(self, text: str, *, final: bool) -> Generator[str, None, int]:
         """The whole lines; returns where the rest begins."""
         at = 0
         while True:
-            record = self._record(text, at)
-            assert record is not None
-            end = _LINE_END.match(text, record.end())
+            stop = self._record_end(text, at + self._scanned)
+            end = _LINE_END.match(text, stop)
             if end is None or (end[0] == "\r" and end.end() == len(text) and not final):
+                self._scanned = 0 if self._csv else stop - at
                 return at
+            self._scanned = 0
             ended = end[0]
             if self._end == "\r" and ended == "\r\n":
                 ended = "\r"  # What follows it is the beginning of another line.
             before = self._end
             self._check_end(ended)
-            yield from self._line(record[0], before)
+            yield from self._line(text[at:stop], before)
             if self.over:
                 return at
             at = end.start() + len(ended)
+
+    def _record_end(self, text: str, at: int) -> int:
+        """Where what belongs to one line ends, which begins there or before."""
+        while True:
+            stop = len(text) if self._csv else min(at + _STRETCH, len(text))
+            record = self._record(text, at, stop)
+            assert record is not None
+            at = record.end()
+            # A backslash at the end of a stretch belongs to what is behind it.
+            if at < stop - 1 or stop == len(text):
+                return at
 
     def _line(self, line: str, end: str) -> Iterator[str]:
         """One line, up to the mark of the end if that is in it. end: of those before it, "" of none."""

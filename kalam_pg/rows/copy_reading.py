@@ -68,6 +68,12 @@ class CopyReader:
         return self._source.where(place, line=line)
 
     @property
+    def waiting(self) -> int:
+        """Characters of a line that is not whole yet."""
+        lines = self.lines
+        return 0 if lines is None else lines.waiting
+
+    @property
     def lines(self) -> Lines | None:
         """What cuts a text into lines; None where it is none."""
         return self._source.lines if isinstance(self._source, _Text) else None

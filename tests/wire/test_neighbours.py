@@ -14,7 +14,7 @@ import pytest
 from conformance.neighbours import share
 from conformance.neighbours.statements import HEAVY, PLACES
 from conformance.neighbours.victim import percentile, schedule
-from tests.wire.raw import SYNC, RawClient, bind, execute, parse, query
+from tests.wire.raw import SYNC, Answer, RawClient, bind, execute, message, parse, query
 from tests.wire.server import KalamServer
 from tests.wire.test_lock_faults import cancel
 
@@ -52,17 +52,24 @@ def longest_step(server: KalamServer, client: RawClient, text: str) -> float:
     """How long the loop computed at most, in seconds, between a question of another session and its answer,
     while a statement ran that answers without rows.
     """
+    most, answer = longest_step_of(server, client, query(text))
+    assert answer.sqlstate is None, answer.errors
+    return most
+
+
+def longest_step_of(
+    server: KalamServer, client: RawClient, messages: bytes
+) -> tuple[float, Answer]:
+    """The same of messages, and what they are answered."""
     assert server.process is not None
     most, pid = 0.0, server.process.pid
     with RawClient(server, "mallory") as other:
-        client.send(query(text))
+        client.send(messages)
         while not select.select([client.socket], [], [], 0)[0]:
             before = schedule(pid)[0]
             assert other.simple("SELECT 1").rows == [("1",)]
             most = max(most, schedule(pid)[0] - before)
-    answer = client.answer()
-    assert answer.sqlstate is None, answer.errors
-    return most
+    return most, client.answer()
 
 
 @pytest.fixture(scope="module")
@@ -343,6 +350,19 @@ def test_what_a_block_has_changed_is_read_beside_the_loop(client: RawClient, tab
         assert found < LOOP_S or found < LOOP_S * slowness()
     assert client.simple("SELECT max(id), count(v) FROM kin.own").rows == [("60009", "60001")]
     client.simple("ROLLBACK")
+
+
+def test_a_long_line_of_copy_is_read_beside_the_loop(client: RawClient, tables: KalamServer):
+    """To look for the end of one of 60 MB took half a second, and again whenever it had doubled."""
+    for line, expected in ((b"7\tx", "7"), (b"wrong\\\n", "22P02")):
+        client.send(query("COPY kin.own FROM STDIN") + message(b"d", line))
+        for _ in range(60):
+            client.send(message(b"d", b"x" * 1_000_000))
+        end = message(b"d", b"\n") + message(b"c")
+        found, answer = longest_step_of(tables, client, end)
+        assert found < LOOP_S or found < LOOP_S * slowness()
+        shown = client.simple("SELECT id FROM kin.own WHERE length(v) > 5").rows
+        assert (answer.sqlstate or shown[0][0]) == expected
 
 
 def test_what_gives_many_rows_without_a_wait_ends_with_its_time(client: RawClient):
