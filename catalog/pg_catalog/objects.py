@@ -16,7 +16,6 @@ from catalog.errors import (
     UndefinedObjectError,
     UndefinedTableError,
 )
-from catalog.memo import lazy
 from catalog.model import TEMPORARY, Table, is_temporary
 from catalog.pg_catalog import extension, oids, routine_text, routines
 from catalog.pg_catalog.access import default_items
@@ -34,6 +33,7 @@ from catalog.pg_catalog.user_types import domain_checks
 from catalog.pg_catalog.visible import DELETED, INSERTED, UPDATED, Visible
 from catalog.types import registry
 from storage.layout import Value
+from storage.lazy import lazy
 
 _CLASS, _NAMESPACE = "pg_class", "pg_namespace"
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from catalog.functions import Function
 from catalog.indexes import indexes_of
-from catalog.memo import lazy
 from catalog.model import (
     Column,
     Constraint,
@@ -28,6 +27,7 @@ from catalog.types.composite import CompositeDefinition
 from catalog.types.enum import EnumDefinition
 from catalog.types.registry import array_of
 from catalog.types.table import PgType
+from storage.lazy import lazy
 
 NO_USERS: tuple[User, ...] = ()
 
@@ -36,7 +36,6 @@ SYSTEM_NAMESPACES = (
     Namespace(0, "information_schema"),
     Namespace(0, "system"),
 )
-
 
 _BARE_CALLS = frozenset(
     ("current_catalog", "current_date", "current_role", "current_time", "current_timestamp",

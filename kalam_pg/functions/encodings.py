@@ -4,7 +4,6 @@ import codecs
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from catalog.errors import (
@@ -15,6 +14,7 @@ from catalog.errors import (
 )
 from kalam_pg.functions.east_asian import CODECS
 from kalam_pg.pgwire.byte_reader import bad_bytes
+from storage.lazy import lazy
 
 PIECE = 1 << 15
 """Bytes, or characters, of text in longer characters that Python converts at once, for some milliseconds:
@@ -41,11 +41,11 @@ class Encoding:
         """Whether nothing is converted: it is UTF8, or said to be bytes as they are."""
         return self.name in ("UTF8", "SQL_ASCII")
 
-    @cached_property
+    @lazy
     def _is_valid(self) -> re.Pattern[bytes]:
         return re.compile(f"(?s:{self.valid or '.'})".encode("latin-1"))
 
-    @cached_property
+    @lazy
     def _bad(self) -> re.Pattern[bytes]:
         return re.compile(f"(?s:{self.shown}|.)".encode("latin-1"))
 

@@ -1,7 +1,6 @@
 """What a segment's file says of its row groups: their rows, and the bounds of columns in each."""
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import cast
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ from storage.cold.extents import Extent, MaybeExtent
 from storage.cold.outline import Known, Outline, Raw, known_of, names_of, page_form, rows_of
 from storage.cold.page_form import PageForm
 from storage.layout import Value
+from storage.lazy import lazy
 
 
 class Footer:
@@ -40,7 +40,7 @@ class Footer:
         """About its memory."""
         return 4096 + (200 * len(self._names) * len(self.rows))
 
-    @cached_property
+    @lazy
     def metadata(self) -> pq.FileMetaData:
         """The file's own footer. Reads the file, the first time, and raises what that does."""
         return self._read()
@@ -56,7 +56,7 @@ class Footer:
             )
         return self._forms[name]
 
-    @cached_property
+    @lazy
     def _schema(self) -> pa.Schema:
         return self.metadata.schema.to_arrow_schema()
 

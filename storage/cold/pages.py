@@ -9,7 +9,6 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple, cast
 
@@ -22,6 +21,7 @@ from storage.cold.outline import Outline, outline_of
 from storage.cold.parquet_thrift import CompactReader, footer_of
 from storage.errors import DataCorruptedError
 from storage.fs import Buffer
+from storage.lazy import lazy
 
 ROWS = 4096
 """Rows of a page at most: one is decoded in some 40 µs, and each takes some 60 bytes of the file."""
@@ -131,11 +131,11 @@ class PageTable:
         """About its memory."""
         return 40 * len(self._sizes) + 16 * len(self._counts)
 
-    @cached_property
+    @lazy
     def _before(self) -> list[int]:
         return list(accumulate(self._counts, initial=0))
 
-    @cached_property
+    @lazy
     def _starts(self) -> list[int]:
         return list(accumulate(self._sizes, initial=_MAGIC_BYTES))
 

@@ -6,7 +6,6 @@ seen in one narrow column, and only the row groups that have some are read furth
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -27,6 +26,7 @@ from storage.cold.some_rows import SomeRows, back
 from storage.cold.superseding import ORDERED_KINDS, Hiding
 from storage.keys import decode_key
 from storage.layout import Column, Layout, Value
+from storage.lazy import lazy
 from storage.shaped import in_form
 
 _OPENED = "opened"
@@ -292,7 +292,7 @@ class RowGroups:
         """The number within the segment of a row of a row group."""
         return self._footer.starts[group] + row
 
-    @cached_property
+    @lazy
     def _pages(self) -> SegmentPages:
         opened = self._opened
         return SegmentPages(self._reader, opened.footer, opened.table, in_memory=self._in_memory)
@@ -302,7 +302,7 @@ class RowGroups:
         kind = self._kinds.get(name)
         return values if kind is None or values.type == kind else in_form(values, kind)
 
-    @cached_property
+    @lazy
     def _kinds(self) -> dict[str, pa.DataType]:
         return {column_name(column): column.arrow for column in self.layout.columns}
 
@@ -310,7 +310,7 @@ class RowGroups:
     def _footer(self) -> Footer:
         return self._opened.footer
 
-    @cached_property
+    @lazy
     def _opened(self) -> _Opened:
         path = self.segment.path
         opened: _Opened | None = DECODED.get(path, _OPENED)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
+from functools import partial, reduce
 from typing import Final, cast
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from storage.cold.superseding import SEARCHED_KINDS, HiddenByEach, run_numbers
 from storage.ids import TabletId
 from storage.keys import key_maker
 from storage.layout import Layout, Row, Value
+from storage.lazy import lazy
 from storage.log.view import View
 from storage.shaped import alike_arrays
 
@@ -373,7 +374,7 @@ class Piece:
         columns.append((False,) * count)
         return list(zip(*columns, strict=True))
 
-    @cached_property
+    @lazy
     def is_seen(self) -> Callable[[Row], bool] | None:
         """Whether neither log nor transaction hide a row, with key and `_seq` there; None: of none."""
         hides = self._hides

@@ -7,7 +7,6 @@ tried, and the work is counted (`Subject`), so that somebody can give it up.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from math import inf
 
 from kalam_pg.functions.regexes.automaton import Automaton, Subject
@@ -24,6 +23,7 @@ from kalam_pg.functions.regexes.language import (
 from kalam_pg.functions.regexes.lexer import Options
 from kalam_pg.functions.regexes.parser import parsed
 from kalam_pg.functions.regexes.tree import Node, Traits
+from storage.lazy import lazy
 
 Match = tuple[Span, ...]
 """Start and end of the whole match, then of each group; (-1, -1) of one that took no part."""
@@ -48,7 +48,7 @@ class Pattern:
         self._anchored = _is_anchored(tree.takes)
         self._required = required(tree.takes)
 
-    @cached_property
+    @lazy
     def _anywhere(self) -> Automaton:
         return Automaton(self._tree.takes, anywhere=True)
 

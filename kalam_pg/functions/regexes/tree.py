@@ -7,10 +7,10 @@ long or as short as the first quantifier in it prefers, and earlier parts have t
 
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag, auto
-from functools import cached_property
 
 from kalam_pg.functions.regexes.automaton import Automaton
 from kalam_pg.functions.regexes.language import Expression
+from storage.lazy import lazy
 
 
 class Traits(IntFlag):
@@ -71,11 +71,11 @@ class Node:
     least: int = 1
     most: float = field(default=1)
 
-    @cached_property
+    @lazy
     def automaton(self) -> Automaton:
         return Automaton(self.takes)
 
-    @cached_property
+    @lazy
     def groups(self) -> tuple[int, ...]:
         """All groups in it."""
         within = [group for child in self.children for group in child.groups]
