@@ -49,10 +49,9 @@ class HashJoin:
     keep_right: bool = False
 
     def __call__(self, run: Run) -> Relation:
-        left = self.left(run)
+        left, right = self.left(run), self.right(run)
         if not len(left) and not self.keep_right:
-            return _NO_ROWS  # What would fail on the other side is not computed, as in PostgreSQL.
-        right = self.right(run)
+            return _NO_ROWS
         if self.keep_right:
             return Relation(self._full(left, right, run))
         if not len(right) and not self.keep_left:

@@ -41,13 +41,6 @@ SCRIPTS = {
         CREATE DOMAIN both_halves AS halves NOT NULL
         SELECT '(,)'::both_halves, ROW(NULL, NULL)::halves::both_halves
         """,
-    "what is joined to no rows is not computed": """
-        CREATE TABLE joined (id int PRIMARY KEY, k int)
-        INSERT INTO joined VALUES (1, 1)
-        SELECT a.x, b.y FROM (SELECT 1 AS x FROM joined LIMIT 0) a CROSS JOIN (SELECT jsonb_build_object(NULL::text, 1) AS y, k FROM joined) b
-        SELECT a.x FROM (SELECT 1 AS x FROM joined LIMIT 0) a LEFT JOIN LATERAL (SELECT jsonb_build_object(NULL::text, 1) AS y, k FROM joined) b ON true
-        SELECT a.x FROM (SELECT 1 AS x FROM joined) a CROSS JOIN (SELECT jsonb_build_object(NULL::text, 1) AS y, k FROM joined) b
-        """,
     "aggregates of literals, and of many rows": """
         SELECT count(DISTINCT 'x'), count(DISTINCT NULL), count('x')
         SELECT sum(x), avg(x) FROM (VALUES ('-0'::float8), ('-0')) v(x)
