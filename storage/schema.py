@@ -49,11 +49,15 @@ class Schema:
         """
         if version == self.layout.version:
             return row
-        source = self._versions.get(version) or self._layouts.get(version)
-        if source is None:
+        move = projector(self.known(version), self.layout)
+        return row if move is None else move(row)
+
+    def known(self, version: int) -> Layout:
+        """The layout of a version. Raises DataCorruptedError: no such version is known."""
+        found = self._versions.get(version) or self._layouts.get(version)
+        if found is None:
             raise DataCorruptedError(
                 f"tablet {self._tablet.user}/{self._tablet.table} "
                 f"has a row of unknown schema version {version}"
             )
-        move = projector(source, self.layout)
-        return row if move is None else move(row)
+        return found

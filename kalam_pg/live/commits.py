@@ -1,8 +1,10 @@
 """What is told of commits: what they changed in one tablet, where one stands among them, and who has them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
+from storage.errors import FeatureNotSupportedError, SnapshotTooOldError
 from storage.ids import TabletId
 from storage.layout import Row
 from storage.log.log_entry import Op
@@ -79,6 +81,40 @@ def seen_in(schema: Schema, commit: Commit) -> Commit:
         ]
     )
     return commit._replace(changes=changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A version of a table in which rows are told, and what of them is looked at.
+
+    uses: ids of the layout's columns. rewritten: those of them whose values once had another id, and another
+    type: in rows from before they are not there.
+    """
+
+    schema: Schema
+    uses: frozenset[int]
+    rewritten: frozenset[int]
+
+    def knows(self, commit: Commit) -> bool:
+        """Whether its rows have all that is looked at."""
+        version = commit.changes[0].version
+        own = self.schema.layout.version
+        if not version or version == own:
+            return True
+        needed = self.uses if version > own else self.rewritten
+        return not needed or needed <= {c.id for c in self.schema.known(version).columns}
+
+    def of(self, commit: Commit) -> Commit:
+        """The commit in this version. Raises FeatureNotSupportedError, SnapshotTooOldError: not known."""
+        if not self.knows(commit):
+            if commit.changes[0].version > self.schema.layout.version:
+                raise FeatureNotSupportedError("cached plan must not change result type")
+            raise SnapshotTooOldError(
+                "snapshot too old",
+                detail=f"What commit {commit.seq} changed was stored before a column got another type.",
+                hint="Subscribe anew, with a snapshot.",
+            )
+        return seen_in(self.schema, commit)
 
 
 Told = tuple[tuple[TabletId, Commit | Large], ...]

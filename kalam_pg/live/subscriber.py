@@ -8,11 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from kalam_pg.live.commits import Commit, Gap, Large, Position, seen_in
+from kalam_pg.live.commits import Commit, Gap, Large, Position, Reading
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.log.view import View
-from storage.schema import Schema
 
 if TYPE_CHECKING:
     from kalam_pg.live.hub import Hub
@@ -42,8 +41,8 @@ class Subscriber:
         "bytes_max",
         "delivered",
         "position",
+        "reading",
         "reason",
-        "schema",
         "since",
         "stream",
         "tablet",
@@ -68,7 +67,7 @@ class Subscriber:
         self.position: Position | None = None
         self.delivered = 0
         self.reason: KalamError | None = None
-        self.schema: Schema | None = None
+        self.reading: Reading | None = None
         """The version of its table that it began with: rows are told in this one. None: as they come."""
         self._hub = hub
         self._outbox: deque[Commit] | None = None  # An empty deque takes 600 bytes.
@@ -165,7 +164,8 @@ class Subscriber:
         """The next commits, or the next part of one; at least one change if there is any.
 
         Raises:
-            SnapshotTooOldError: The log has some of them no more; the subscription ends.
+            SnapshotTooOldError: The log has some of them no more, or not as they are asked for; the
+                subscription ends.
             KalamError: What `Hub.end` gave, when all that came before it was taken.
         """
         if self.position is None:
@@ -195,7 +195,7 @@ class Subscriber:
         return ()
 
     def _seen(self, commit: Commit) -> Commit:
-        return commit if self.schema is None else seen_in(self.schema, commit)
+        return commit if self.reading is None else self.reading.of(commit)
 
     def _lost(self) -> int:
         """Go on where a stream's buffer begins now; how many changes are lost by that."""
@@ -236,7 +236,10 @@ class Subscriber:
         if self.position is not None and commit.seq <= self.position.seq:
             return  # It was not durable when the snapshot was read, which has it.
         tell = None if self._outbox or self.position is None else self.tell
-        if tell is not None and tell(self._seen(commit)):
+        known = self.reading is None or self.reading.knows(
+            commit
+        )  # Else `take` says that it is not.
+        if tell is not None and known and tell(self._seen(commit)):
             self.position = behind
             self.delivered += len(commit.changes)
             return

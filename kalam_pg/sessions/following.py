@@ -16,9 +16,11 @@ from catalog.errors import (
 )
 from catalog.model import TableKind
 from catalog.privileges import Action, check_table
-from kalam_pg.live.commits import END, Position
+from kalam_pg.live.commits import END, Position, Reading
+from kalam_pg.live.filter import LiveQuery
 from kalam_pg.live.subscriber import Subscriber
 from kalam_pg.live.subscription import About
+from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.live_rows import LiveRows, Shown, live_columns
 from kalam_pg.query.prepare import PlannedSubscription
@@ -30,6 +32,7 @@ from kalam_pg.sql.statements_live import Subscribe, SubscribeOptions
 from kalam_pg.sql.subscribe_options import position
 from kalam_pg.sql.tree import OutputColumn
 from storage.engine import WriteSet
+from storage.ids import TabletId
 from storage.layout import Value
 
 if TYPE_CHECKING:
@@ -99,7 +102,7 @@ def open_rows(
     database = sql.database
     tablet = database.tablet(table, sql.user).id
     subscriber = database.hub.subscribe(tablet, _nobody, stream=table.kind is TableKind.STREAM)
-    subscriber.schema = database.schema(table, tablet)
+    subscriber.reading = reading_of(database, planned.query, tablet)
     made = LiveRows(
         database.hub,
         subscriber,
@@ -118,6 +121,16 @@ def open_rows(
         raise
     made.allow(statement_s=int(sql.settings["statement_timeout"]) / 1000.0)
     return made
+
+
+def reading_of(database: Database, query: LiveQuery, tablet: TabletId) -> Reading:
+    """The version of its table that a subscription is told in, and what it looks at."""
+    used = [column for column in query.table.columns if column.id in query.uses]
+    return Reading(
+        database.schema(query.table, tablet),
+        frozenset([column.stored or column.id for column in used]),
+        frozenset([column.stored for column in used if column.stored]),
+    )
 
 
 def resume(sql: "SqlSession", subscriber: Subscriber, token: str) -> None:

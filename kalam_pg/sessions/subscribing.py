@@ -158,7 +158,7 @@ def join(
     subscriber = database.hub.subscribe(
         tablet, sql.ears.wake, stream=query.table.kind is TableKind.STREAM
     )
-    subscriber.schema = database.schema(query.table, tablet)
+    subscriber.reading = following.reading_of(database, query, tablet)
     return {
         "query": alike.query,
         "context": replace(sql.context(params), params=tuple(params)),

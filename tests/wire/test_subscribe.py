@@ -364,6 +364,44 @@ def test_a_dropped_table_ends_it_with_the_reason(server, alice, table):
         alice.execute(f"SUBSCRIBE TO {table}")
 
 
+@pytest.mark.parametrize("type_", ["smallint", "text", "bigint"])
+def test_another_type_of_a_column_ends_it_before_its_rows_are_told(
+    server, alice, writer, table, type_
+):
+    writer.execute(f"INSERT INTO {table} VALUES (1, 1, 'x')")
+    all_of_it = Follower(alice, f"SUBSCRIBE TO {table}")
+    with server.connect("alice") as other, server.root() as root:
+        not_of_it = Follower(other, f"SUBSCRIBE TO SELECT id, body FROM {table}")
+        root.execute(f"ALTER TABLE {table} ALTER COLUMN room TYPE {type_}")
+        assert ended(alice) == "0A000"
+        writer.execute(f"INSERT INTO {table} VALUES (2, 1, 'x')")
+        while "2" not in not_of_it.rows:
+            not_of_it.hear(1)
+    assert not_of_it.rows == {one: {"id": int(one), "body": "x"} for one in "12"}
+    assert all_of_it.rows == {"1": {"id": 1, "room": 1, "body": "x"}}
+
+
+def test_a_token_from_before_a_column_got_another_type_is_too_old_for_who_looks_at_it(
+    server, alice, writer, table
+):
+    writer.execute(f"INSERT INTO {table} VALUES (1, 1, 'x'), (2, 2, 'x'), (3, 3, 'x')")
+    seq = Follower(alice, f"SUBSCRIBE TO {table}").snapshot[0][-1]
+    writer.execute(f"DELETE FROM {table} WHERE id = 1")
+    writer.execute(f"UPDATE {table} SET room = 9 WHERE id = 2")
+    with server.root() as root:
+        root.execute(f"ALTER TABLE {table} ALTER COLUMN room TYPE smallint")
+    options = f"OPTIONS (from_seq = '{seq}')"
+    with server.connect("alice") as looking, server.connect("alice") as other:
+        looking.execute(f"SUBSCRIBE TO SELECT id FROM {table} WHERE room < 5 {options}")
+        assert ended(looking) == "72000"
+        with pytest.raises(psycopg.errors.SnapshotTooOld):
+            looking.execute(
+                f"SUBSCRIBE TO SELECT id, room FROM {table} OPTIONS (stream = true, from_seq = '{seq}')"
+            )
+        after = Follower(other, f"SUBSCRIBE TO SELECT id, body FROM {table} {options}")
+        assert ops(after.hear(2))[:2] == [("delete", "1", ""), ("update", "2", "")]
+
+
 def test_a_right_that_is_taken_away_ends_it_with_the_reason(server, alice, chat):
     with server.root() as root:
         root.execute(
