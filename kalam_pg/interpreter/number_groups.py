@@ -37,7 +37,7 @@ from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import Aggregate, Expr
 from storage.layout import Row, Value
 
-ROWS_MIN: Final = 1000
+ROWS_MIN: Final = 2000
 """Of fewer rows plain Python has made the groups sooner than Arrow has begun."""
 
 _KEYS: Final[dict[PgType, pa.DataType | None]] = {
