@@ -206,7 +206,7 @@ class Run:
         with self.memory.watched(), self.others.watched():
             answer = act()
             until = time.time()
-        time.sleep(self.options.rest_s)
+        time.sleep(self.options.rest_s)  # What is freed in the background is gone then.
         waits = [one.waited_s * 1000 for one in self.victim.window(since, until)]
         print(
             f"{name:20} {how:10} {until - since:6.1f} s  server {before:5.0f} {self.memory.most:5.0f} "
@@ -294,7 +294,7 @@ class Run:
                 if time.monotonic() > until:
                     self.wrong.append("a session without a client is there for 20 s")
                     return
-                time.sleep(0.05)
+                time.sleep(0.05)  # Nobody is told when another session ends.
 
     def without_room(self, name: str, disk: Disk) -> None:
         """Where the disk has too little room."""

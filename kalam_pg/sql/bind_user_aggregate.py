@@ -24,7 +24,13 @@ from kalam_pg.sql.bind_call import ambiguous_call, no_function
 from kalam_pg.sql.bind_expr import bind_expr
 from kalam_pg.sql.bind_function import value_of
 from kalam_pg.sql.coerce import coerce
-from kalam_pg.sql.function_call import FUNCTION, Called, input_values, overload_call
+from kalam_pg.sql.function_call import (
+    FUNCTION,
+    Called,
+    input_values,
+    name_called,
+    overload_call,
+)
 from kalam_pg.sql.function_choice import Chosen, Given, choose_function, type_in_call
 from kalam_pg.sql.function_runs import is_run
 from kalam_pg.sql.overloads import Ambiguous
@@ -60,7 +66,7 @@ def user_aggregate(level: Level, node: exp.Anonymous, inside: str) -> AggregateC
 
     inside: what the arguments are of, "aggregate" or "window".
     """
-    name, schema = _name(node)
+    name, schema = name_called(node)
     scope = level.state.scope
     functions = scope.snapshot.functions_named(schema, name, scope.search_path)
     if not any(f.kind == "a" for f in functions):
@@ -92,14 +98,6 @@ def user_aggregate(level: Level, node: exp.Anonymous, inside: str) -> AggregateC
     moves = function.aggregation.moving is not None
     keeps = function.aggregation.plain.modify == "r"
     return AggregateCall(made, written, call.values, function.name, moves, keeps)
-
-
-def _name(node: exp.Anonymous) -> tuple[str, str]:
-    name, schema = node.args["this"], node.args.get("schema")
-    name = name if type(name) is str else name.name
-    if not schema:
-        return name, ""
-    return name, schema if type(schema) is str else schema.name
 
 
 class _Before:

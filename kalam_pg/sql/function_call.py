@@ -71,7 +71,7 @@ def called(level: Level, node: exp.Anonymous) -> Called | None:
 
     Only where there are functions of that name are its arguments bound.
     """
-    name, schema = _name(node)
+    name, schema = name_called(node)
     scope = level.state.scope
     functions = scope.snapshot.functions_named(schema, name, scope.search_path)
     if not functions:
@@ -98,7 +98,8 @@ def called(level: Level, node: exp.Anonymous) -> Called | None:
     return found
 
 
-def _name(node: exp.Anonymous) -> tuple[str, str]:
+def name_called(node: exp.Anonymous) -> tuple[str, str]:
+    """The name, and the schema, "" without one."""
     name, schema = node.args["this"], node.args.get("schema")
     name = name if type(name) is str else name.name
     if not schema:

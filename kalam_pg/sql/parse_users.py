@@ -201,13 +201,8 @@ def _grant(reader: StatementReader, *, grant: bool) -> Statement:
         return _grant_execute(reader, privileges, grant=grant)
     else:
         on, names = _objects(reader)
-    reader.expect("to" if grant else "from")
-    grantees = reader.many(lambda: _grantee(reader))
-    if reader.at_words("with", "grant", "option"):
-        reader.unsupported("WITH GRANT OPTION")
-    if not grant:
-        reader.cascade()
-    return GrantRevoke(grant, privileges, on, names, tuple(grantees), schemas)
+    grantees = _grantees(reader, grant=grant)
+    return GrantRevoke(grant, privileges, on, names, grantees, schemas)
 
 
 _NEW = {
@@ -254,13 +249,19 @@ def _default_grant(reader: StatementReader) -> GrantRevoke:
     if not reader.at(*_NEW):
         reader.fail()
     on = _NEW[reader.advance().key]
+    grantees = _grantees(reader, grant=grant)
+    return GrantRevoke(grant, privileges, on, (), grantees)
+
+
+def _grantees(reader: StatementReader, *, grant: bool) -> tuple[str, ...]:
+    """TO or FROM whom, and what may stand behind."""
     reader.expect("to" if grant else "from")
     grantees = reader.many(lambda: _grantee(reader))
     if reader.at_words("with", "grant", "option"):
         reader.unsupported("WITH GRANT OPTION")
     if not grant:
         reader.cascade()
-    return GrantRevoke(grant, privileges, on, (), tuple(grantees))
+    return tuple(grantees)
 
 
 def _grant_execute(
@@ -269,13 +270,8 @@ def _grant_execute(
     """GRANT … ON FUNCTION name[(types)], … TO …."""
     kind = reader.advance().key
     targets = reader.many(lambda: function_name(reader, kind))
-    reader.expect("to" if grant else "from")
-    grantees = reader.many(lambda: _grantee(reader))
-    if reader.at_words("with", "grant", "option"):
-        reader.unsupported("WITH GRANT OPTION")
-    if not grant:
-        reader.cascade()
-    return GrantExecute(grant, privileges, tuple(targets), tuple(grantees))
+    grantees = _grantees(reader, grant=grant)
+    return GrantExecute(grant, privileges, tuple(targets), grantees)
 
 
 def _privileges(reader: StatementReader) -> tuple[str, ...]:
