@@ -113,8 +113,13 @@ def sum_floats(values: list[float]) -> float:
     return total
 
 
+def mean_of_floats(total: float, count: int) -> float:
+    """avg() begins with 0, so that -0 alone is 0; sum() with its first value."""
+    return (0.0 + total) / count
+
+
 def _avg_floats(values: list[float]) -> float:
-    return (0.0 + sum_floats(values)) / len(values)  # Which begins with 0.
+    return mean_of_floats(sum_floats(values), len(values))
 
 
 def _sum_intervals(values: list[bytes]) -> bytes:

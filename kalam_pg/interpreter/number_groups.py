@@ -27,7 +27,7 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals
-from kalam_pg.functions.aggregates import OVERLOADS
+from kalam_pg.functions.aggregates import OVERLOADS, mean_of_floats
 from kalam_pg.functions.floats import to_real
 from kalam_pg.functions.table import Overload
 from kalam_pg.interpreter.expressions import Expressions
@@ -222,7 +222,7 @@ def _kernels(
         case "sum":
             return ("sum",), to_real if type_ is FLOAT4 else _itself
         case "avg" if type_ in _FLOATS:
-            return ("sum", "count"), lambda total, count: total / count
+            return ("sum", "count"), mean_of_floats
         case "avg":
             return ("sum", "count"), lambda total, count: decimals.divide(str(total), str(count))
         case _:

@@ -18,7 +18,7 @@ from catalog.types.registry import (
     TEXT,
 )
 from kalam_pg.functions import decimals, lookup
-from kalam_pg.functions.aggregates import OfValues
+from kalam_pg.functions.aggregates import OfValues, mean_of_floats
 from kalam_pg.functions.table import Overload
 from storage.layout import Row, Value
 
@@ -161,7 +161,7 @@ def _made() -> dict[Overload, Callable[[], Total]]:
         elif overload.name == "avg" and kind is NUMERIC:
             made[overload] = lambda: _Average(sums(), lambda s, n: decimals.divide(s, str(n)))
         elif overload.name == "avg" and kind is FLOAT8:
-            made[overload] = lambda: _Average(floats(), lambda s, n: s / n)
+            made[overload] = lambda: _Average(floats(), mean_of_floats)
     for overload in lookup.aggregates("string_agg"):
         if overload.args[0] is TEXT:
             made[overload] = _Text

@@ -44,6 +44,7 @@ SCRIPTS = {
     "aggregates of literals, and of many rows": """
         SELECT count(DISTINCT 'x'), count(DISTINCT NULL), count('x')
         SELECT sum(x), avg(x) FROM (VALUES ('-0'::float8), ('-0')) v(x)
+        SELECT sum(x) OVER (ORDER BY i), avg(x) OVER (ORDER BY i) FROM (VALUES (1, '-0'::float8), (2, '-0'), (3, '0'), (4, '1.5')) v(i, x)
         CREATE TABLE summed (id int PRIMARY KEY, k smallint, f float8, r real, b bigint NOT NULL, s text, d date)
         INSERT INTO summed SELECT g, g % 7, nullif(g % 11, 3) * 0.1, g % 3, g * 3000000000, 'x' || g % 5, '2000-01-01'::date + g % 9 FROM generate_series(1, 3000) g
         SELECT k, count(*), count(f), sum(f), avg(f), min(f), max(f), sum(r), avg(r), sum(b), avg(b), min(b), sum(id), avg(k) FROM summed GROUP BY k ORDER BY k
