@@ -54,7 +54,9 @@ class Tool:
         if self.npm:
             node = environment / "node"
             node.mkdir(parents=True, exist_ok=True)
-            npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(node)]
+            # No package's script is run: those that have one would fetch programs from elsewhere.
+            npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+            npm += ["--prefix", str(node)]
             subprocess.run([*npm, *self.npm], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -67,6 +69,11 @@ TOOLS: dict[str, Tool] = {
         Tool("alembic", "alembic_migrate.py", ("sqlalchemy", "alembic", _PSYCOPG)),
         Tool("django", "django_orm.py", ("django", _PSYCOPG)),
         Tool("pandas", "pandas_frames.py", ("pandas", "sqlalchemy", _PSYCOPG)),
+        Tool(
+            "polars",
+            "polars_frames.py",
+            ("polars", "pyarrow", "connectorx", "adbc-driver-manager", "adbc-driver-postgresql"),
+        ),
         Tool("pgbench", "pgbench.sh", needs=("/usr/lib/postgresql/15/bin/pgbench",)),
         Tool("jdbc", "jdbc_metadata.java", needs=("java", str(JDBC))),
         Tool("knex", "knex.js", npm=("knex", "pg"), needs=("node", "npm")),
@@ -76,6 +83,12 @@ TOOLS: dict[str, Tool] = {
             "typeorm.js",
             npm=("typeorm", "pg", "reflect-metadata"),
             needs=("node", "npm"),
+        ),
+        Tool(
+            "prisma",
+            "prisma.js",
+            npm=("prisma@7", "@prisma/client@7", "@prisma/adapter-pg@7"),
+            needs=("node", "npm", "npx"),
         ),
         Tool("drizzle", "drizzle.js", npm=("drizzle-orm", "pg"), needs=("node", "npm")),
     )
