@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
-from conformance.fuzz import followed, known, loads, sessions
+from conformance.fuzz import altered, followed, known, loads, sessions
 from conformance.fuzz.rounds import Totals, run_round
 from conformance.fuzz.sides import Side
+from tests.wire.server import KalamServer
 
 pytestmark = pytest.mark.slow
 
@@ -66,3 +67,17 @@ def test_blocks_that_load_read_and_change_end_as_in_postgresql(servers, tmp_path
     theirs.close()
     assert told == []
     assert totals.verdicts["right"] == totals.statements == 60
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_definitions_that_change_over_flushes_and_kills_are_postgresqls(servers, tmp_path, number):
+    totals = altered.Totals()
+    server = KalamServer(tmp_path / "kalam").start()
+    try:
+        one = altered.Round(5, number, servers[1], server)
+        one.run(totals, steps=25)
+        one.close()
+    finally:
+        server.stop()
+    assert one.wrong == "", one.said
+    assert totals.verdicts["right"] > totals.statements // 2
