@@ -29,7 +29,7 @@ _MODULES = (
     "miscellany", "moneys",
     "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
-    "ranges", "records", "regex", "regexfunctions", "regressions", "sampling", "sequences",
+    "ranges", "records", "regex", "regexfunctions", "regressions", "row_versions", "sampling", "sequences",
     "sets", "similar", "sleeps",
     "strings", "sysinfo", "transitions", "windows", "zoned_times",
 )  # fmt: skip

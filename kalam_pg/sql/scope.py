@@ -10,7 +10,6 @@ from catalog.errors import (
     AmbiguousAliasError,
     AmbiguousColumnError,
     DuplicateAliasError,
-    FeatureNotSupportedError,
     StatementTooComplexError,
     UndefinedColumnError,
     UndefinedTableError,
@@ -21,17 +20,16 @@ from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from kalam_pg.functions.table import Overload
 from kalam_pg.sql.relation_source import RelationSource
+from kalam_pg.sql.system_columns import INDEXES, system_column, unsupported
 from kalam_pg.sql.tree import (
     Aggregate,
     Call,
-    Case,
     ColumnRef,
     Const,
     Cte,
     CteChange,
     Expr,
     FunctionRun,
-    IsNull,
     OutputColumn,
     Query,
     Select,
@@ -40,8 +38,8 @@ from kalam_pg.sql.tree import (
 from kalam_pg.sql.walk import raise_levels
 from storage.errors import KalamError
 
-_TWICE, _TABLE_OID = -1, -2
-"""Instead of a column's index: of a name that two columns share; of a stored table's own OID."""
+_TWICE = -1
+"""Instead of a column's index: two columns share the name."""
 
 VIRTUAL_SCHEMAS = frozenset(("pg_catalog", "information_schema", "system"))
 
@@ -190,21 +188,17 @@ class Item:
 
     def ref(self, index: int, position: int) -> Expr:
         """The expression for one column."""
-        if index == _TABLE_OID:
-            return self._table_oid(position)
+        if index < _TWICE and self.table is not None:
+            return system_column(index, self.table, self.ref, position)
         if self.exprs is not None:
             return self.exprs[index]
         column = self.columns[index]
         return ColumnRef(self.relation, index, column.name, column.type, column.typmod, position)
 
-    def _table_oid(self, position: int) -> Expr:
-        """The table's OID; NULL where an outer join has made up the row, as its key is NULL then."""
-        table = self.table
-        assert table is not None
-        (at, *_) = (i for i, c in enumerate(table.columns) if c.id == table.primary_key[0])
-        made_up = IsNull(self.ref(at, position), False, types.BOOL, -1, position)
-        whens = ((made_up, Const(None, types.OID, -1, position)),)
-        return Case(whens, Const(table.id, types.OID, -1, position), types.OID, -1, position)
+    def find(self, name: str) -> int | None:
+        """The index of a column of that name, or of what every stored table has besides."""
+        index = self.names.get(name)
+        return INDEXES.get(name) if index is None and self.table is not None else index
 
 
 @dataclass(slots=True)
@@ -365,11 +359,9 @@ def resolve_column(level: Level, name: str, position: int) -> Expr | None:
         for item in current.items:
             if not item.cols_visible:
                 continue
-            index = item.names.get(name)
+            index = item.find(name)
             if index is None:
-                if name != "tableoid" or item.table is None:
-                    continue
-                index = _TABLE_OID
+                continue
             if found is not None or index == _TWICE:
                 raise AmbiguousColumnError(
                     f'column reference "{name}" is ambiguous', position=position
@@ -383,12 +375,10 @@ def resolve_column(level: Level, name: str, position: int) -> Expr | None:
 def resolve_qualified(level: Level, path: Sequence[str], name: str, position: int) -> Expr:
     """What `table.name` or `schema.table.name` means."""
     up, item = resolve_item(level, path, position)
-    index = item.names.get(name)
-    if index is None and name == "tableoid" and item.table is not None:
-        index = _TABLE_OID
+    index = item.find(name)
     if index is None:
         if item.table is not None and name in SYSTEM_COLUMNS:
-            raise _system_column(name, position)
+            raise unsupported(name, position)
         raise UndefinedColumnError(f"column {item.alias}.{name} does not exist", position=position)
     if index == _TWICE:
         raise AmbiguousColumnError(f'column reference "{name}" is ambiguous', position=position)
@@ -418,20 +408,11 @@ def find_item(level: Level, path: Sequence[str], position: int = 0) -> tuple[int
     return None
 
 
-def _system_column(name: str, position: int) -> FeatureNotSupportedError:
-    """Rows have no place and no transaction's number here that a client could compare."""
-    return FeatureNotSupportedError(
-        f'system column "{name}" is not supported',
-        hint="A column of the table's own that each UPDATE changes tells versions apart.",
-        position=position,
-    )
-
-
 def undefined_column(level: Level, name: str, position: int) -> KalamError:
     """The error for an unqualified name, with PostgreSQL's hint where a table has that column."""
     for _, current in level.levels():
         if name in SYSTEM_COLUMNS and any(item.table is not None for item in current.items):
-            return _system_column(name, position)
+            return unsupported(name, position)
         for item in current.hidden:
             if item.names.get(name, -1) >= 0:
                 return UndefinedColumnError(
