@@ -14,3 +14,8 @@ CREATE USER TABLE bench.messages (
     score double precision,
     created_at timestamptz NOT NULL
 ) WITH (FLUSH_POLICY = 'rows:100000000');
+CREATE USER TABLE bench.entries (
+    id bigint PRIMARY KEY,
+    code bigint UNIQUE,
+    content text NOT NULL
+) WITH (FLUSH_POLICY = 'rows:100000000');
