@@ -6,11 +6,12 @@ different transactions are different ones, since each has locked its own (`sessi
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from catalog.functions import Function
 from catalog.model import Namespace, NumberSequence, Table, UserType, View
+from catalog.persistent import differing
 from catalog.snapshot import Snapshot
 from catalog.typed import remade, retyped, with_current_types
 
@@ -42,8 +43,18 @@ class Difference:
 
         temporary: the schema that is a session's own.
         """
-        made = snapshot.laid_over(self, version, temporary)
-        return with_current_types(made) if made.types else made
+        if self.types:
+            return with_current_types(snapshot.laid_over(self, version, temporary))
+        # Other types are as they were: what is laid over them has to be of these, and nothing else.
+        return snapshot.laid_over(self._retyped(snapshot), version, temporary)
+
+    def _retyped(self, snapshot: Snapshot) -> "Difference":
+        """The same with the types that a catalogue has by now."""
+        if not snapshot.types:
+            return self
+        tables = {key: one and retyped(one, snapshot) for key, one in self.tables.items()}
+        views = {key: one and retyped(one, snapshot) for key, one in self.views.items()}
+        return replace(self, tables=tables, views=views)
 
     def then(self, later: "Difference") -> "Difference":
         """This one, and another one that was made in what it makes."""
@@ -75,11 +86,15 @@ def _changed(
     """now: what one of `before` is afterwards when nothing but its types was changed."""
     if before is after:
         return {}
-    found: dict[K, V | None] = {
-        key: value
-        for key, value in after.items()
-        if (old := before.get(key)) is not value
-        and (old is None or (current := now(old)) is old or current != value)
-    }
-    found.update({key: None for key in before if key not in after})
+    found: dict[K, V | None] = {}
+    for key in differing(before, after):
+        old, value = before.get(key), after.get(key)
+        if old is value or (
+            old is not None
+            and value is not None
+            and (current := now(old)) is not old
+            and current == value
+        ):
+            continue
+        found[key] = value
     return found

@@ -1,7 +1,7 @@
 """Where a catalogue's objects are found: by names, by the ids of storage, by what they refer to.
 
-They are made of a whole catalogue once. Each later one has copies of those of the one before it with what was
-changed: what a definition costs does not grow with what there is, but for the copies.
+They are made of a whole catalogue once. Each later one has forks of those of the one before it, with what was
+changed: what a definition costs hardly grows with what there is.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from catalog.functions import Function
 from catalog.indexes import entry_table
 from catalog.model import TEMPORARY, Constraint, Namespace, NumberSequence, Table, UserType, View
+from catalog.persistent import PersistentMap
 from catalog.types.table import PgType
 from catalog.uses import used_by
 
@@ -49,24 +50,26 @@ class Lookups:
     by their ids. materialized: tables by their ids.
     """
 
-    relations: dict[Name, Table | View] = field(default_factory=dict)
-    types: dict[Name, UserType] = field(default_factory=dict)
-    pg_types: dict[int, PgType] = field(default_factory=dict)
-    index_names: dict[Name, Table] = field(default_factory=dict)
-    referring: dict[int, tuple[tuple[Table, Constraint], ...]] = field(default_factory=dict)
-    stored: dict[int, Table] = field(default_factory=dict)
-    sequences: dict[Name, NumberSequence] = field(default_factory=dict)
-    materialized: dict[int, Table] = field(default_factory=dict)
-    using: dict[int, dict[int, Table]] = field(default_factory=dict)
-    functions: dict[Name, tuple[Function, ...]] = field(default_factory=dict)
+    relations: PersistentMap[Name, Table | View] = field(default_factory=PersistentMap)
+    types: PersistentMap[Name, UserType] = field(default_factory=PersistentMap)
+    pg_types: PersistentMap[int, PgType] = field(default_factory=PersistentMap)
+    index_names: PersistentMap[Name, Table] = field(default_factory=PersistentMap)
+    referring: PersistentMap[int, tuple[tuple[Table, Constraint], ...]] = field(
+        default_factory=PersistentMap
+    )
+    stored: PersistentMap[int, Table] = field(default_factory=PersistentMap)
+    sequences: PersistentMap[Name, NumberSequence] = field(default_factory=PersistentMap)
+    materialized: PersistentMap[int, Table] = field(default_factory=PersistentMap)
+    using: PersistentMap[int, dict[int, Table]] = field(default_factory=PersistentMap)
+    functions: PersistentMap[Name, tuple[Function, ...]] = field(default_factory=PersistentMap)
 
     def changed(self, before: Objects, changes: Objects) -> "Lookups":
         """Those of the catalogue that changes make of `before`, whose lookups these are."""
         made = Lookups(
-            *(dict(self.relations), dict(self.types), dict(self.pg_types)),
-            *(dict(self.index_names), dict(self.referring), dict(self.stored)),
-            *(dict(self.sequences), dict(self.materialized), dict(self.using)),
-            functions=dict(self.functions),
+            *(self.relations.fork(), self.types.fork(), self.pg_types.fork()),
+            *(self.index_names.fork(), self.referring.fork(), self.stored.fork()),
+            *(self.sequences.fork(), self.materialized.fork(), self.using.fork()),
+            functions=self.functions.fork(),
         )
         # Of what is used by tables that are changed the dictionaries are its own.
         tables = [*_there(before.tables, changes.tables), *changes.tables.values()]
@@ -178,7 +181,7 @@ class Lookups:
             _call(names, schema)
 
 
-def _call(names: dict[Name, Any], schema: str) -> None:
+def _call(names: PersistentMap[Name, Any], schema: str) -> None:
     for name in [name for there, name in names if there == schema]:
         names[TEMPORARY, name] = names[schema, name]
 

@@ -20,6 +20,7 @@ from catalog.model import (
     View,
     as_view,
 )
+from catalog.persistent import forked
 from catalog.pg_catalog import oids
 from catalog.row_types import row_type
 from catalog.types.domain import DomainDefinition
@@ -235,7 +236,7 @@ class Snapshot:
 def _laid_over(below: Mapping[K, V], changes: Mapping[K, V | None]) -> Mapping[K, V]:
     if not changes:
         return below
-    made = dict(below)
+    made = forked(below)
     for key, value in changes.items():
         if value is None:
             made.pop(key, None)

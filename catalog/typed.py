@@ -68,6 +68,8 @@ def _with_types_remade(snapshot: Snapshot) -> Snapshot:
 
 def with_current_types(snapshot: Snapshot) -> Snapshot:
     """The snapshot with its types made of others, and all its relations, `retyped`."""
+    if not snapshot.types:
+        return snapshot
     snapshot = _with_types_remade(snapshot)
     tables = {key: retyped(table, snapshot) for key, table in snapshot.tables.items()}
     views = {key: retyped(view, snapshot) for key, view in snapshot.views.items()}
