@@ -50,3 +50,7 @@ _NAN = _NotANumber()
 
 def _of_float(value: Datum) -> Datum:
     return value if value == value else _NAN  # noqa: PLR0124 -- only NaN differs from itself
+
+
+FLOAT_KEY = _of_float
+"""The key of floating point, which is the value itself but for NaN."""

@@ -14,6 +14,7 @@ from kalam_pg.functions.cost import pay_rows
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.interpreter.accumulated import Accumulated
 from kalam_pg.interpreter.expressions import Expressions
+from kalam_pg.interpreter.membership import Membership, OfAll, of_all
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run
 from kalam_pg.interpreter.running_totals import Total, running_total
@@ -53,7 +54,14 @@ def computed(aggregate: Aggregate, expressions: Expressions) -> "Computed":
         tuple(order),
         made.name == "count" and not aggregate.args,
         running_total(made),
+        _of_all(aggregate),
     )
+
+
+def _of_all(aggregate: Aggregate) -> OfAll | None:
+    if len(aggregate.args) != 1 or isinstance(aggregate.overload, UserAggregate):
+        return None
+    return of_all(aggregate.overload, aggregate.args[0].type)
 
 
 def _function(aggregate: Aggregate, types: tuple[Any, ...]) -> Callable[..., Value]:
@@ -78,6 +86,7 @@ class Computed:
     of the only argument, if that is what it is. args: what makes these. distinct: keys of the arguments
     of which each counts once, () when all do. order: in which they are given. counts: it is of no arguments
     and its value is how many rows there are. total: what begins it over rows that come, if it can be.
+    of_all: makes it of all groups at once, if it can be.
     """
 
     name: str
@@ -89,6 +98,18 @@ class Computed:
     order: Sequence[Order]
     counts: bool
     total: Callable[[], Total] | None
+    of_all: OfAll | None
+
+    def of_groups(self, groups: Membership, relation: Relation, run: Run) -> Sequence[Value] | None:
+        """The aggregate's value for each group of a relation; None: it is to be asked of one by one."""
+        if self.filter is not None or self.order or self.distinct:
+            return None
+        if self.counts:
+            return groups.sizes
+        if self.of_all is None or not isinstance(self.args[0], Slot):
+            return None
+        at = self.args[0].index
+        return self.of_all(groups, relation.column(at)) if relation.is_full(at) else None
 
     def of(self, relation: Relation, run: Run) -> "Callable[[Places], Value]":
         """The aggregate's value for some rows of a relation."""

@@ -3,7 +3,6 @@
 An aggregate is what `functions.aggregates` says it is: it takes a group's arguments in input order.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.interpreter.aggregates import Computed, Places, computed
 from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
 from kalam_pg.interpreter.level import Level
+from kalam_pg.interpreter.membership import Membership
 from kalam_pg.interpreter.number_groups import NumberGroups, number_groups
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run, spans
@@ -147,40 +147,58 @@ class Groups:
                     for args in self.groupings
                 ]
             )
-            groups = self._places(columns, members, len(relation))
-            first = [0 if places is None else places[0] for places in groups]
-            made: list[Sequence[Value]] = [
-                [column[at] for at in first] if key in members else [None] * len(groups)
-                for key, column in enumerate(columns)
-            ]
+            groups = self._members(columns, members)
+            count = 1 if groups is None else len(groups.keys)  # None: of all rows, if any.
+            made = self._keys_of(columns, members, groups, count)
             for slot in self.dependent:
                 column = relation.column(slot)
-                made.append([column[at] for at in first])
-            made += [_of_each(one, groups, run) for one in computing]
-            made += [[level] * len(groups) for level in levels]
-            rows += zip(*made, strict=True) if made else [()] * len(groups)
+                made.append([column[at] for at in ((0,) if groups is None else groups.first)])
+            for aggregate, one in zip(self.aggregates, computing, strict=True):
+                of_all = None if groups is None else aggregate.of_groups(groups, relation, run)
+                made.append(of_all if of_all is not None else _of_each(one, groups, run))
+            made += [[level] * count for level in levels]
+            rows += zip(*made, strict=True) if made else [()] * count
         return rows
 
-    def _places(
-        self, columns: Sequence[Sequence[Value]], members: Sequence[int], count: int
-    ) -> Sequence[Places]:
+    def _keys_of(
+        self,
+        columns: Sequence[Sequence[Value]],
+        members: Sequence[int],
+        groups: Membership | None,
+        count: int,
+    ) -> list[Sequence[Value]]:
+        """The columns of the keys; NULL in those that do not make the groups."""
+        if groups is None:
+            return [[None] * count for _ in columns]
+        if len(columns) == 1 and self.by[0] is None:
+            return [groups.keys]  # They stand for themselves.
+        return [
+            [column[at] for at in groups.first] if key in members else [None] * count
+            for key, column in enumerate(columns)
+        ]
+
+    def _members(
+        self, columns: Sequence[Sequence[Value]], members: Sequence[int]
+    ) -> Membership | None:
+        """Which group each row is in; None: all are in one."""
         if not members:
-            return (None,)  # All rows, and though there are none.
-        made = keys([columns[at] for at in members], [self.by[at] for at in members], nulls=True)
-        groups: defaultdict[Value, list[int]] = defaultdict(list)
-        for at, key in enumerate(made):
-            groups[key].append(at)
-        return list(groups.values())
+            return None
+        return Membership(
+            keys([columns[at] for at in members], [self.by[at] for at in members], nulls=True)
+        )
 
 
 def _of_each(
-    aggregate: Callable[[Places], Value], groups: Sequence[Places], run: Run
+    aggregate: Callable[[Places], Value], groups: Membership | None, run: Run
 ) -> list[Value]:
     """An aggregate of each group."""
-    found: list[Value] = []
-    for part in spans(len(groups)):
+    if groups is None:
         run.budget.check()
-        found += [aggregate(places) for places in groups[part]]
+        return [aggregate(None)]
+    found, every = list[Value](), groups.places
+    for part in spans(len(every)):
+        run.budget.check()
+        found += [aggregate(places) for places in every[part]]
     return found
 
 

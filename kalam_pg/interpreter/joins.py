@@ -5,7 +5,7 @@ The rows of a join come in the order of the left relation, those of one left row
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from kalam_pg.interpreter.relation import Joined, Relation
 from kalam_pg.interpreter.running import Run, spans
@@ -57,16 +57,22 @@ class HashJoin:
         if not len(right) and not self.keep_left:
             return _NO_ROWS
         if self.rest is None:
-            places = self._places(left, right, run)
-            return Joined(left, right, places, (self.left_width, self.right_width))
+            places, widths = self._places(left, right, run), (self.left_width, self.right_width)
+            return Joined(left, right, places, widths, outer=self.keep_left)
         return Relation(self._joined(left, right, run))
 
-    def _places(self, left: Relation, right: Relation, run: Run) -> tuple[list[int], list[int]]:
+    def _places(
+        self, left: Relation, right: Relation, run: Run
+    ) -> tuple[Sequence[int], Sequence[int]]:
         """Which rows of both sides go together, where their keys alone decide; -1: none of the right."""
-        found = self._hashed(right, range(len(right)), run).get
+        keys_of_right = self._made(right, "right", run)
+        made = self._made(left, "left", run)
+        single = dict(zip(keys_of_right, range(len(keys_of_right)), strict=True))
+        if len(single) == len(keys_of_right):
+            return self._single_places(made, single)
+        found = hashed(keys_of_right, range(len(right))).get
         mine, theirs = list[int](), list[int]()
         none = (-1,) if self.keep_left else ()
-        made = self._made(left, "left", run)
         for part in spans(len(made)):
             run.budget.check()
             for at, key in enumerate(made[part], part.start):
@@ -80,6 +86,19 @@ class HashJoin:
                     mine += [at] * len(matches)
                     theirs += matches
         return mine, theirs
+
+    def _single_places(
+        self, made: Sequence[Any], single: dict[Any, int]
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """The same where no two rows of the right side have one key, as those of a primary key."""
+        single.pop(None, None)
+        found = list(map(single.get, made))
+        if None not in found:
+            return range(len(made)), cast("list[int]", found)
+        if self.keep_left:
+            return range(len(made)), [-1 if at is None else at for at in found]
+        mine = [at for at, other in enumerate(found) if other is not None]
+        return mine, [other for other in found if other is not None]
 
     def _joined(self, left: Relation, right: Relation, run: Run) -> list[Row]:
         found = self._hashed(right, right.rows, run).get

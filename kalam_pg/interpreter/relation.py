@@ -177,10 +177,10 @@ class Columns(Relation):
 class Joined(Relation):
     """Rows of two relations put together, as the places of both: a column is made when it is read.
 
-    No left row is missing; of the right one -1 is a row of NULLs.
+    No left row is missing; of the right one -1 is a row of NULLs. Places that are a range are of all rows.
     """
 
-    __slots__ = ("_left", "_places", "_right", "_split", "_width")
+    __slots__ = ("_left", "_outer", "_places", "_right", "_split", "_width")
 
     def __init__(
         self,
@@ -188,9 +188,12 @@ class Joined(Relation):
         right: Relation,
         places: tuple[Sequence[int], Sequence[int]],
         widths: tuple[int, int],
+        *,
+        outer: bool = True,
     ) -> None:
-        """places, widths: of the left and of the right side."""
+        """places, widths: of the left and of the right side. outer: of the right one -1 may be among them."""
         super().__init__(())
+        self._outer = outer
         self._rows = None
         self._left = left
         self._right = right
@@ -216,21 +219,27 @@ class Joined(Relation):
         if found is None:
             if at < self._split:
                 column = self._left.column(at)
-                found = [column[place] for place in self._places[0]]
+                whole = isinstance(self._places[0], range)  # Each row once, in their order.
+                found = column if whole else [column[place] for place in self._places[0]]
             else:
-                column = [*self._right.column(at - self._split), None]
+                column = self._right.column(at - self._split)
+                column = [*column, None] if self._outer else column
                 found = [column[place] for place in self._places[1]]
             self._columns[at] = found
         return found
 
     def is_full(self, at: int) -> bool:
-        return None not in self.column(at)
+        if at < self._split:
+            known = self._left.is_full(at)
+        else:
+            known = not self._outer and self._right.is_full(at - self._split)
+        return known or None not in self.column(at)
 
     def taken(self, places: Sequence[int]) -> Relation:
         mine, theirs = self._places
         kept = [mine[at] for at in places], [theirs[at] for at in places]
         widths = self._split, self._width - self._split
-        return Joined(self._left, self._right, kept, widths)
+        return Joined(self._left, self._right, kept, widths, outer=self._outer)
 
     def picked(self, slots: Sequence[int]) -> Sequence[Row]:
         return list(zip(*[self.column(at) for at in slots], strict=True))

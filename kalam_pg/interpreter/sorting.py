@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from math import isnan
+from typing import Any, cast
 
 from catalog.errors import (
     InvalidRowCountInLimitClauseError,
     InvalidRowCountInResultOffsetClauseError,
 )
-from kalam_pg.functions.pythonkey import python_key
+from kalam_pg.functions.pythonkey import FLOAT_KEY, python_key
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter import ties
 from kalam_pg.sql.closures import Constant
@@ -69,9 +70,19 @@ def sort_rows(rows: Sequence[Row], order: Sequence[Order], context: EvalContext)
 
 def sorted_places(columns: Sequence[Sequence[Value]], order: Sequence[Order]) -> Sequence[int]:
     """Where the rows of each place are found, from the values of the keys; rows that tie stay in order."""
-    places = list(range(len(columns[0]) if columns else 0))
-    for item, column in zip(reversed(order), reversed(columns), strict=True):
-        places.sort(key=_sortable(item, column).__getitem__, reverse=item.descending)
+    return _sorted(_all_sortable(columns, order), order)
+
+
+def _all_sortable(
+    columns: Sequence[Sequence[Value]], order: Sequence[Order]
+) -> list[Sequence[Any]]:
+    return [_sortable(item, column) for item, column in zip(order, columns, strict=True)]
+
+
+def _sorted(made: Sequence[Sequence[Any]], order: Sequence[Order]) -> list[int]:
+    places = list(range(len(made[0]) if made else 0))
+    for item, column in zip(reversed(order), reversed(made), strict=True):
+        places.sort(key=column.__getitem__, reverse=item.descending)
     return places
 
 
@@ -79,12 +90,11 @@ def places_as_postgresql(
     columns: Sequence[Sequence[Value]], order: Sequence[Order]
 ) -> Sequence[int]:
     """As `sorted_places`; where few rows tie they are left in the order in which PostgreSQL leaves them."""
-    places = sorted_places(columns, order)
-    if not ties.ROWS_MIN <= len(places) <= ties.ROWS_MAX:
+    made = _all_sortable(columns, order)
+    places = _sorted(made, order)
+    if not ties.ROWS_MIN <= len(places) <= ties.ROWS_MAX or _tells_all(order[0], made[0]):
         return places
-    values = list(
-        zip(*[_sortable(item, c) for item, c in zip(order, columns, strict=True)], strict=True)
-    )
+    values = list(zip(*made, strict=True))
     ranks, rank = [0] * len(places), 0
     for before, at in pairwise(places):
         rank += values[before] != values[at]
@@ -92,11 +102,18 @@ def places_as_postgresql(
     return places if rank == len(places) - 1 else ties.as_postgresql(ranks)
 
 
+def _tells_all(item: Order, made: Sequence[Any]) -> bool:
+    """Whether no two rows tie by the first key, as far as hashes tell that at once."""
+    return (item.key is None or item.key is FLOAT_KEY) and len(set(made)) == len(made)
+
+
 def _sortable(item: Order, column: Sequence[Value]) -> Sequence[Any]:
     """What Python compares in place of the values."""
     key = item.key
     if None not in column:
-        return column if key is None else list(map(key, column))
+        if key is None or (key is FLOAT_KEY and not any(map(isnan, cast("list[float]", column)))):
+            return column
+        return list(map(key, column))
     # In a reversed sort what must come first must be greatest.
     nulls_high = item.nulls_first == item.descending
     null, there = (nulls_high,), not nulls_high
