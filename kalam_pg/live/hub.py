@@ -81,6 +81,11 @@ class Hub:
         """Whether anybody follows a tablet."""
         return tablet in self._subscribers
 
+    def is_followed(self, write_set: WriteSet) -> bool:
+        """Whether anybody is told of what a set writes to the log."""
+        followed = self._subscribers
+        return bool(followed) and any(write.tablet in followed for write in write_set.writes)
+
     def stop(self, subscriber: Subscriber) -> None:
         """It wants no more. Again is no error."""
         self._waiting.pop(subscriber, None)

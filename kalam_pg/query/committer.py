@@ -12,8 +12,9 @@ or a hook raises: that is logged, and ends neither the group nor the committer.
 
 A small group is written where it stands, on the event loop, as long as that takes less than handing it
 over and back: always when it need not reach the disk, and when it must, while the disk has been quick.
-Large groups, definitions that must reach the disk and what meets a slow disk or a busy LevelDB are written
-by a thread of the committer's own, and the event loop goes on meanwhile (decision 0011).
+Then what somebody waits to be told of is synced as it is written, too: it would be at once otherwise.
+Large groups and what meets a slow disk or a busy LevelDB are written by a thread of the committer's own, and
+the event loop goes on meanwhile (decisions 0011, 0131).
 """
 
 import threading
@@ -104,7 +105,6 @@ class Committer:
         # Changes, and bytes, of those that wait, together; `_sync`: one of them waits for the disk.
         self._changes = self._weight = 0
         self._sync = False
-        self._definitions = False
         self._queue: deque[tuple[int, list[Member]] | None] = deque()
         self._written: deque[tuple[Group | None, list[Member]]] = deque()
         self._ready = threading.Semaphore(0)
@@ -116,6 +116,8 @@ class Committer:
         self._idle = trio.Event()
         self.pause_s = 0.0
         """Before each group: how long writers are to wait for flush and compaction (`jobs.pressure`)."""
+        self.is_followed: Callable[[WriteSet], bool] = lambda _write_set: False
+        """Whether somebody is told of a set as soon as it is durable."""
         self.after_publish: list[Callable[[Group], None]] = []
         """Called on the event loop after each group is visible and before its submitters hear of it."""
         self.after_large: Callable[[int], None] = lambda _size: None
@@ -167,10 +169,8 @@ class Committer:
         self._waiting.append((write_set, done))
         self._changes += len(write_set.writes) + len(write_set.system)
         self._weight += write_set.weight
-        if write_set.sync:
+        if write_set.sync or (write_set.system and write_set.system_sync):
             self._sync = True
-        if write_set.system and write_set.system_sync:
-            self._definitions = True
 
     def flush(self) -> None:
         """Write what waits, unless the thread is busy: then it becomes the next group."""
@@ -182,9 +182,16 @@ class Committer:
             self._hand_over()
 
     def _write_here(self) -> None:
-        changes = self._changes
+        changes, synced = self._changes, self._sync
         members = self._take()
-        group = self._write([member[0] for member in members], changes)
+        sets = [write_set for write_set, _ in members]
+        if not synced and self._sync_s <= QUICK_SYNC_S:
+            for write_set in sets:
+                if self.is_followed(write_set):
+                    # Else the log would be synced by itself, before any of them is answered.
+                    write_set.sync = True
+                    break
+        group = self._write(sets, changes)
         self._make_visible(group)
         _tell(members)
 
@@ -200,7 +207,7 @@ class Committer:
         members, self._waiting = self._waiting, []
         heavy = self._weight > GROUP_BYTES_MAX
         self._changes = self._weight = 0
-        self._sync = self._definitions = False
+        self._sync = False
         if heavy:
             weight = 0
             for at, (write_set, _) in enumerate(members):
@@ -213,7 +220,7 @@ class Committer:
 
     def _is_quick(self) -> bool:
         """Whether the group that waits is best written on the event loop."""
-        if self._definitions or self._changes > INLINE_WRITES_MAX or self.pause_s:
+        if self._changes > INLINE_WRITES_MAX or self.pause_s:
             return False
         if self._weight > INLINE_BYTES_MAX:
             return False

@@ -62,6 +62,7 @@ class Database:
         self.live_queries = LiveQueries()
         self.hub = Hub(LogFeed(engine), StreamFeed(engine.streams), SyncSoon(self.committer))
         self.hub.begin(engine.current.seq)
+        self.committer.is_followed = self.hub.is_followed
         self.committer.after_publish.append(self._tell_subscribers)
         self.catalog: Snapshot = store.load()
         self._learn_layouts()

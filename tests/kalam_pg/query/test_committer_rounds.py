@@ -117,16 +117,33 @@ async def test_definitions_large_groups_and_the_first_syncs_are_the_threads(tmp_
         assert await test.commit(insert(2000))
 
 
-async def test_syncs_are_waited_for_in_the_round_while_the_disk_is_quick(tmp_path):
+@pytest.mark.parametrize("synced", [{"sync": True}, {"system": True}], ids=["rows", "definitions"])
+async def test_syncs_are_waited_for_in_the_round_while_the_disk_is_quick(tmp_path, synced):
     async with running(tmp_path) as test:
         test.engine.took_s = QUICK_SYNC_S / 4
-        at_once = [await test.commit(insert(key, sync=True)) for key in range(40)]
+        at_once = [await test.commit(insert(key, **synced)) for key in range(40)]
         assert not at_once[0]
         assert at_once[-1]
         test.engine.took_s = QUICK_SYNC_S * 3
-        at_once = [await test.commit(insert(key, sync=True)) for key in range(40, 80)]
+        at_once = [await test.commit(insert(key, **synced)) for key in range(40, 80)]
         assert at_once[0]
         assert not at_once[-1]
+
+
+async def test_what_is_told_when_it_is_durable_is_synced_as_it_is_written_if_the_disk_is_quick(
+    tmp_path,
+):
+    async with running(tmp_path) as test:
+        test.committer.is_followed = lambda write_set: write_set.writes[0].row != (1000,)
+        assert await test.commit(insert(1))
+        assert not test.groups[-1].synced  # How quick the disk is nobody knows yet.
+        test.engine.took_s = QUICK_SYNC_S / 4
+        for key in range(2, 40):
+            await test.commit(insert(key, sync=True))
+        assert await test.commit(insert(40))
+        assert test.groups[-1].synced
+        assert await test.commit(insert(1000))
+        assert not test.groups[-1].synced
 
 
 async def test_one_slow_sync_among_quick_ones_changes_nothing_for_long(tmp_path):
