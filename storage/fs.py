@@ -351,7 +351,19 @@ def translated(path: Path) -> Iterator[None]:
     except (FileNotFoundError, FileExistsError, KalamError):
         raise
     except OSError as exc:
-        raise disk_error(f'could not access file "{path}"', exc) from exc
+        raise disk_error(f'could not access file "{told(path)}"', exc) from exc
+
+
+_BELOW = re.compile(r"(?:cold(?:/\d+){0,2}|log|spill)/[^/]+$")
+
+
+def told(path: Path) -> str:
+    """What clients may be told of where a file is: its name, and what is above it in the data directory.
+
+    Where that directory is, is nobody's business but the operator's.
+    """
+    found = _BELOW.search(str(path))
+    return path.name if found is None else found[0]
 
 
 def disk_error(what: str, exc: OSError) -> KalamError:

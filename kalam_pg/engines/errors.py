@@ -17,7 +17,7 @@ from catalog.errors import (
 from kalam_pg.engines.protocol import Failure
 from kalam_pg.failures import place_elsewhere
 from kalam_pg.pgwire.encode import shortened
-from storage.errors import KalamError
+from storage.errors import DiskFullError, KalamError
 
 _KIND = re.compile(r"\b[A-Z]\w+ error(?=:)")
 """How DataFusion names what failed: `DataFusion error: Optimizer error: …`."""
@@ -118,6 +118,11 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[KalamError], str], ...] = tuple(
             r"|bad_alloc|capacity overflow|can't (?:spawn worker|start new) thread|[Oo]ut of memory",
             OutOfMemoryError,
             "out of memory",
+        ),
+        (
+            r"\(os error (?:28|122)\)",  # ENOSPC, EDQUOT: where it spills to
+            DiskFullError,
+            "could not write a temporary file: No space left on device",
         ),
         (
             r"[Rr]ecursion limit|stack overflow",

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from storage.errors import DataCorruptedError
-from storage.fs import FileSystem
+from storage.fs import FileSystem, told
 from storage.ids import TabletId
 from storage.log.manifest_note import NO_MANIFEST, ManifestNote
 
@@ -208,7 +208,7 @@ def decode(data: bytes, directory: Path) -> Manifest:
         document = msgspec.json.decode(data)
         if document["format"] > FORMAT:
             raise DataCorruptedError(
-                f"manifest in {directory} has format {document['format']}, not {FORMAT}"
+                f"manifest in {told(directory)} has format {document['format']}, not {FORMAT}"
             )
         return Manifest(
             tablet=TabletId(int(document["user"]), document["table"]),
@@ -222,7 +222,7 @@ def decode(data: bytes, directory: Path) -> Manifest:
             sha256=_own_hash(data, document, directory),
         )
     except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise DataCorruptedError(f"manifest in {directory} cannot be read") from exc
+        raise DataCorruptedError(f"manifest in {told(directory)} cannot be read") from exc
 
 
 def _own_hash(data: bytes, document: Mapping[str, Any], directory: Path) -> str:
@@ -232,7 +232,7 @@ def _own_hash(data: bytes, document: Mapping[str, Any], directory: Path) -> str:
     said = _HASH.fullmatch(data[-_HASH_BYTES:])
     found = hashlib.sha256(data[:-_HASH_BYTES]).hexdigest()
     if document["format"] < _HASHED or said is None or said[1] != found.encode():
-        raise DataCorruptedError(f"manifest in {directory} is not what was written")
+        raise DataCorruptedError(f"manifest in {told(directory)} is not what was written")
     return found
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.cold.manifest import decode
 from storage.errors import DataCorruptedError, DiskFullError, IoError
-from storage.fs import OS, OsFileSystem, disk_error
+from storage.fs import OS, OsFileSystem, disk_error, told
 from storage.log.slot_file import SlotFile
 
 
@@ -71,6 +72,30 @@ def test_a_refused_write_says_why_and_leaves_no_half_a_file(tmp_path, code, erro
     with pytest.raises(error, match="could not access file"):
         RefusingFs(code).write_new(tmp_path / "a", b"12345")
     assert OS.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("cold/12/34/manifest-7.json", "cold/12/34/manifest-7.json"),
+        ("cold/12/34", "cold/12/34"),
+        ("log/000123.log", "log/000123.log"),
+        ("spill", "spill"),
+        ("last.seq", "last.seq"),
+    ],
+)
+def test_clients_are_told_where_a_file_is_in_the_data_directory_alone(path, shown):
+    for home in ("/srv/kalam", "/log/somebody", "/cold/9/data"):
+        assert told(Path(home) / path) == shown
+
+
+def test_a_refusal_tells_nobody_where_the_data_directory_is(tmp_path):
+    with pytest.raises(DiskFullError) as caught:
+        RefusingFs(errno.ENOSPC).write_new(tmp_path / "cold", b"12345")
+    assert caught.value.message == 'could not access file "cold": No space left on device'
+    with pytest.raises(DataCorruptedError) as damaged:
+        decode(b"{}", tmp_path / "cold" / "1" / "2")
+    assert damaged.value.message == "manifest in cold/1/2 cannot be read"
 
 
 def test_an_error_without_a_number_still_has_its_text():

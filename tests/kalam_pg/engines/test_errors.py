@@ -15,6 +15,11 @@ SAID = [
     (BaseException("capacity overflow"), "53200", "out of memory"),
     (Exception("External error: std::bad_alloc"), "53200", "out of memory"),
     (Exception("malloc of size 4096 failed"), "53200", "out of memory"),
+    (
+        Exception("IO error: /srv/kalam/spill/1/x: No space left on device (os error 28)"),
+        "53100",
+        "could not write a temporary file: No space left on device",
+    ),
     # A user's own text that mentions memory is still that text.
     (
         Exception("Cannot cast string 'out of memory' to value of Int32 type"),
