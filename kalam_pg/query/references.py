@@ -41,7 +41,7 @@ _TOGETHER: Final = 500
 
 
 def refer(x: Execution, references: Iterable[Reference], row: Row, old: Row | None = None) -> None:
-    """A row is new, or was `old` before: what it refers to must be there. Raises 23503 of MATCH FULL."""
+    """A row is new, or was `old` before: what it refers to must be there."""
     for one in references:
         values = one.referred(row)
         if old is not None and one.referred(old) == values:
@@ -57,16 +57,8 @@ def _refer(x: Execution, one: Reference, values: tuple[Value, ...]) -> None:
 
 
 def _is_empty(one: Reference, values: tuple[Value, ...]) -> bool:
-    """Whether these refer to nothing. Raises 23503 of MATCH FULL."""
-    if None not in values:
-        return False
-    if one.rule.match == "f" and any(value is not None for value in values):
-        raise _violation(
-            one,
-            f'insert or update on table "{one.table.name}"',
-            "MATCH FULL does not allow mixing of null and nonnull key values.",
-        )
-    return True
+    """Whether these refer to nothing, as they may."""
+    return None in values and (one.rule.match != "f" or all(value is None for value in values))
 
 
 def refer_all(x: Execution, one: Reference, values: pa.Table) -> Steps[None]:
@@ -94,7 +86,11 @@ def _refer_all(one: Reference, values: pa.Table, user: User, x: Execution) -> St
 def _refer_some(
     x: Execution, one: Reference, found: Sequence[tuple[Value, ...]], user: User
 ) -> Steps[None]:
-    whole = [values for values in found if not _is_empty(one, values)]
+    asking = [values for values in found if not _is_empty(one, values)]
+    for values in asking:
+        if None in values:
+            yield from _Referred(one, values, user)(x)
+    whole = [values for values in asking if None not in values]
     yield from _lock_table(x, one.parent.id, ROW_SHARE)
     there = yield from _held(x, _place(x, one, user), [one.key(values) for values in whole])
     pace = Pace()
@@ -176,6 +172,9 @@ class _Referred:
 
     def __call__(self, x: Execution) -> Steps[None]:
         one = self.reference
+        if None in self.values:
+            yield from self._refuse_mixed(x)
+            return
         yield from _lock_table(x, one.parent.id, ROW_SHARE)
         place, key = _place(x, one, self.user), one.key(self.values)
         while True:
@@ -194,6 +193,16 @@ class _Referred:
                 one,
                 f'insert or update on table "{one.table.name}"',
                 f'Key ({names})=({shown}) is not present in table "{one.parent.name}".',
+            )
+
+    def _refuse_mixed(self, x: Execution) -> Steps[None]:
+        """Some are NULL, of a MATCH FULL: 23503, unless the row has gone or has others meanwhile."""
+        one = self.reference
+        if (yield from _is_referred(x, one, self.values, self.user)):
+            raise _violation(
+                one,
+                f'insert or update on table "{one.table.name}"',
+                "MATCH FULL does not allow mixing of null and nonnull key values.",
             )
 
 
@@ -274,7 +283,8 @@ def _is_referred(
 ) -> Steps[bool]:
     """Whether a row of the user's refers with these values. lock: and will as long as this one wants."""
     name = qualified(one.table.namespace, one.table.name)
-    text = f"SELECT 1 FROM {name} WHERE {_where(one)} LIMIT 1"  # noqa: S608 -- names are quoted
+    where = _where(one, "IS NOT DISTINCT FROM" if None in values else "=")
+    text = f"SELECT 1 FROM {name} WHERE {where} LIMIT 1"  # noqa: S608 -- names are quoted
     if lock:
         yield from _lock_table(x, one.table.id, ROW_SHARE)
         text += " FOR KEY SHARE"
@@ -306,9 +316,9 @@ def _run(
             x.events.setdefault(name, event)
 
 
-def _where(one: Reference) -> str:
+def _where(one: Reference, same: str = "=") -> str:
     return " AND ".join(
-        f"{quote_identifier(one.table.columns[at].name)} = ${number}::{_type(one, number - 1)}"
+        f"{quote_identifier(one.table.columns[at].name)} {same} ${number}::{_type(one, number - 1)}"
         for number, at in enumerate(one.columns, 1)
     )
 
