@@ -358,8 +358,7 @@ class Tablet:
         """What `scan` gave for the view, to be read in a thread. changes: see `Sight`."""
         batches = [batch for _, batch in scan.batches]
         readers = [self._reader(segment) for segment in scan.segments]
-        hidden = scan.superseded is not None
-        return Sight(self.id, view, self.layout, batches, readers, hidden, changes)
+        return Sight(self.id, view, self.layout, batches, readers, scan.superseded, changes)
 
     def in_order(self, column_position: int) -> bool:
         """Whether the column was written in non-decreasing order by all rows of the tail.

@@ -14,6 +14,9 @@ from storage.cold.sight import ColdSegment, Piece, Sight
 _CHUNK = 1024
 """Rows that are looked up together, where a newer version may hide one."""
 
+FEW = 64
+"""So few are looked up one by one: of more it is quicker to know first what the log hides."""
+
 
 def count_rows(
     sight: Sight,
@@ -82,6 +85,9 @@ def _count(piece: Piece, conditions: Sequence[Condition], work: Work) -> int:
         at = at.filter(pc.invert(replaced))
     if is_seen is None:
         return len(at)
+    if len(at) > FEW and piece.log_is_known:
+        hidden = piece.hidden_by_log(at)
+        return len(at) - (0 if hidden is None else hidden.true_count)
     work.look_at(len(at))
     found = 0
     for start in range(0, len(at), _CHUNK):

@@ -16,7 +16,7 @@ from storage.cold.manifest import superseding
 from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.cold.row_groups import LOADED_TOGETHER, RowGroups, missing_values
 from storage.cold.segment_pages import Asked, read_parts
-from storage.cold.superseding import SEARCHED_KINDS, HiddenByEach, run_numbers
+from storage.cold.superseding import SEARCHED_KINDS, HiddenByEach, HiddenByLog, run_numbers
 from storage.ids import TabletId
 from storage.keys import key_maker
 from storage.layout import Layout, Row, Value
@@ -36,9 +36,9 @@ Hides = Callable[[bytes, int], bool]
 class Sight:
     """A tablet as a view sees it, with a transaction's own changes over that.
 
-    batches: hot live rows. readers: of the view's segments, oldest first. superseded: whether a hot
-    version may hide a row of theirs. changes: what the transaction has made of a key, None: no row.
-    in_memory: no file is read, NotInMemoryError is raised instead.
+    batches: hot live rows. readers: of the view's segments, oldest first. superseded: the keys of those of
+    their rows that hot versions hide, None: of none. changes: what the transaction has made of a key, None:
+    no row. in_memory: no file is read, NotInMemoryError is raised instead.
     """
 
     tablet: TabletId
@@ -46,7 +46,7 @@ class Sight:
     layout: Layout
     batches: Sequence[pa.RecordBatch]
     readers: Sequence[SegmentReader]
-    superseded: bool
+    superseded: pa.RecordBatch | None
     changes: Mapping[bytes, Row | None]
     in_memory: bool = False
 
@@ -66,7 +66,7 @@ class Sight:
         """The segments, with what hides rows of each."""
         found = [reader.segment for reader in self.readers]
         numbers = run_numbers(found)
-        hides = self._hides()
+        hides, log = self._hides(), self._log()
         hiding = [
             (run, reader)
             for run, reader, some in zip(numbers, self.readers, superseding(found), strict=True)
@@ -78,6 +78,7 @@ class Sight:
                 hides,
                 tuple(newer for newer_run, newer in hiding if newer_run > run),
                 self._superseding,
+                log,
             )
             for run, reader in zip(numbers, self.readers, strict=True)
         ]
@@ -100,16 +101,23 @@ class Sight:
             DECODED.put(path, "superseding", kept, 256 + (0 if keys is None else keys.nbytes))
         return kept[0]
 
+    def _log(self) -> HiddenByLog | None:
+        """All that is hidden by anything newer than the segments, None where that is not known by keys."""
+        if self.superseded is None or self.changes:
+            return None
+        kinds = [self.layout.columns[position].kind for position in self.layout.key]
+        return HiddenByLog(self.superseded, kinds)
+
     def _hides(self) -> Hides | None:
         """What the log and the transaction hide of rows in segments, None: nothing."""
-        if not self.superseded and not self.changes:
+        if self.superseded is None and not self.changes:
             return None
-        changes = self.changes
+        changes, superseded = self.changes, self.superseded is not None
 
         def hides(key: bytes, seq: int) -> bool:
             if key in changes:
                 return True
-            if self.superseded:
+            if superseded:
                 version = self.view.find(self.tablet, key)
                 return version is not None and version.seq > seq
             return False
@@ -126,10 +134,14 @@ class ColdSegment:
         hides: Hides | None,
         newer: Sequence[SegmentReader],
         keys_of: Callable[[SegmentReader], KeySet | None],
+        log: HiddenByLog | None = None,
     ) -> None:
-        """newer: segments that may hide rows of it. keys_of: gives the keys with which one does."""
+        """newer: segments that may hide rows of it. keys_of: gives the keys with which one does. log: what
+        `hides` says, of many rows at once.
+        """
         self.groups = groups
         self._hides = hides
+        self._log = log
         self._hidden = HiddenByEach([partial(keys_of, one) for one in newer]) if newer else None
         self._state = tuple(one.segment.path for one in newer)
 
@@ -205,6 +217,7 @@ class ColdSegment:
             hidden=hidden if hidden is not None and groups.meets(group, hidden) else None,
             deleted=deleted,
             live=live,
+            log=self._log,
             in_key_order=True,
             segment=groups,
             group=group,
@@ -242,6 +255,7 @@ class ColdSegment:
         return Piece(
             *(layout, len(rows), columns, self._hides),
             hidden=hidden if may_be_hidden else None,
+            log=self._log,
             groups=len(places),
             lacking=lambda names: groups.lacking(rows, names),
         )
@@ -274,6 +288,7 @@ class Piece:
         hidden: HiddenByEach | None = None,
         deleted: bool = False,
         live: pa.BooleanArray | None = None,
+        log: HiddenByLog | None = None,
         in_key_order: bool = False,
         segment: RowGroups | None = None,
         group: int = 0,
@@ -283,7 +298,7 @@ class Piece:
         """columns: gives some by their names. hides: what `is_seen` asks. lacking: what it would decode.
 
         hidden: what newer segments hide of it. deleted: whether some rows may be tombstones. live: which
-        rows are none, and hidden by no newer segment, where that is known.
+        rows are none, and hidden by no newer segment, where that is known. log: what `is_seen` says, of many.
         segment, group: where in a file the rows are, if they are all of a row group. groups: in how many
         they lie.
         """
@@ -298,6 +313,7 @@ class Piece:
         self._hidden = hidden
         self._deleted = deleted
         self._live = live
+        self._log = log
         self._lacking = lacking
 
     @property
@@ -343,13 +359,25 @@ class Piece:
 
     def replaced(self, at: pa.Array) -> pa.Array | None:
         """For each of these rows whether a newer segment hides it; None: none."""
-        if self._hidden is None or not len(at):
+        return self._hidden_by(self._hidden, at)
+
+    @property
+    def log_is_known(self) -> bool:
+        """Whether `hidden_by_log` says what `is_seen` would."""
+        return self._log is not None
+
+    def hidden_by_log(self, at: pa.Array) -> pa.Array | None:
+        """For each of these rows whether the log hides it; None: none."""
+        return self._hidden_by(self._log, at)
+
+    def _hidden_by(self, what: HiddenByEach | HiddenByLog | None, at: pa.Array) -> pa.Array | None:
+        if what is None or not len(at):
             return None
         layout = self._layout
         columns = [layout.columns[position] for position in layout.key]
         found = self._values(at, [column_name(column) for column in columns])
         keys = [found[column_name(column)] for column in columns]
-        return self._hidden.has(Keys.of(keys, [column.kind for column in columns]))
+        return what.has(Keys.of(keys, [column.kind for column in columns]))
 
     def rows(self, at: pa.Array, positions: Sequence[int]) -> list[Row]:
         """Rows with their system columns, NULL in all columns that are not at `positions`."""

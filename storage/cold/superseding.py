@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from storage.cold.keysets import Keys, KeySet
 from storage.cold.manifest import Segment
+from storage.lazy import lazy
 
 _COMPRESSED_ROWS = 1024
 """To set up a compressor for fewer keys takes longer than to write them."""
@@ -161,6 +162,23 @@ class HiddenByEach:
                 if low < high:
                     found.append(known.between(low, high))
         return found
+
+
+class HiddenByLog:
+    """What the log hides of rows in segments, for who looks at many of them."""
+
+    def __init__(self, keys: pa.RecordBatch, kinds: Sequence[str]) -> None:
+        """keys: of the rows that it hides, a column for each of the key's. kinds: of these."""
+        self._batch = keys
+        self._kinds = kinds
+
+    @lazy
+    def _keys(self) -> KeySet:
+        return KeySet.of(Keys.of(self._batch.columns, self._kinds))
+
+    def has(self, keys: Keys) -> pa.Array | None:
+        """For each of `keys` whether its row is hidden; None when none is."""
+        return self._keys.has(keys)
 
 
 ORDERED_KINDS = frozenset({"bool", "int", "text", "bytes", "uuid"})

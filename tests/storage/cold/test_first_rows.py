@@ -17,6 +17,7 @@ def test_the_first_rows_are_those_of_all_rows_sorted(tmp_path, monkeypatch):
     for seed in range(16):
         # What hides rows is asked of all rows at once, or of those that are looked at.
         monkeypatch.setattr("storage.cold.sight.KNOWN_ROWS_MAX", seed % 2 * 1000)
+        monkeypatch.setattr("storage.cold.counting.FEW", seed % 4 // 2 * 64)
         life = Life(seed, tmp_path / str(seed))
         life.live()
         for _ in range(50):

@@ -86,7 +86,7 @@ def edited(reader, tmp_path):
 
 
 def sight(*readers):
-    return Sight(TABLET, None, LAYOUT, [], readers, False, {})
+    return Sight(TABLET, None, LAYOUT, [], readers, None, {})
 
 
 def test_values_are_told_with_their_row_groups_and_live_rows(reader):
