@@ -26,7 +26,7 @@ from storage.keys import (
 from storage.log.hot import HotSnapshot
 from storage.log.log_entry import Op, decode_entry
 from storage.log.manifest_note import unpack_note
-from storage.log.recovery import Opened, open_directory
+from storage.log.recovery import LOAD, Opened, open_directory
 from storage.log.unflushed import find_unflushed
 from storage.log.view import View
 
@@ -102,6 +102,10 @@ def check_manifest(
     from storage.cold.point_read import SegmentReader  # noqa: PLC0415
 
     newest = manifest.load(fs, directory, tablet, unpack_note(view.system_get(meta_key(tablet))))
+    if text := view.system_get(meta_key(tablet, LOAD)):
+        # A load has committed it, and a start links it if it has no name yet.
+        loaded = manifest.decode(text, directory)
+        newest = max(newest, loaded, key=lambda one: one.version)
     for version in manifest.versions_of(fs, directory):
         try:
             manifest.read(fs, directory, version, tablet)

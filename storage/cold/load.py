@@ -44,6 +44,7 @@ from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.layout import Layout
 from storage.log.hot import Put
+from storage.log.manifest_note import unpack_note
 from storage.log.recovery import LOAD, load_puts
 from storage.log.retained import RETAINED, Retained, unpack_retained
 from storage.log.view import View
@@ -245,8 +246,16 @@ class Load:
             self._resources.close()
 
 
-def finish(fs: FileSystem, cold: Path, records: Iterable[tuple[TabletId, bytes]]) -> list[Put]:
+def finish(
+    fs: FileSystem,
+    cold: Path,
+    records: Iterable[tuple[TabletId, bytes]],
+    get: Callable[[bytes], bytes | None],
+) -> list[Put]:
     """At a start: link what loads have committed and not linked; what the log is told of that.
+
+    get: a record of the log. A directory that is gone was erased with its table, or is lost: that the version
+    was there is noted all the same, for whoever asks for the tablet.
 
     Raises:
         DiskFullError, IoError: The disk refuses.
@@ -255,10 +264,12 @@ def finish(fs: FileSystem, cold: Path, records: Iterable[tuple[TabletId, bytes]]
     puts: list[Put] = []
     for tablet, text in records:
         directory = directory_of(cold, tablet)
-        if text and fs.exists(directory):  # Else it was erased meanwhile.
+        if text:  # Else its user is erased.
             made = decode(text, directory)
-            if made.version > max(versions_of(fs, directory), default=0):
+            there = fs.exists(directory)
+            if there and made.version > max(versions_of(fs, directory), default=0):
                 write_version(fs, directory, made.version, text)
+            if made.version > unpack_note(get(meta_key(tablet))).version:
                 puts.append((meta_key(tablet), made.note.pack()))
         puts += load_puts(tablet, None)
         failpoints.hit("recovery.load")

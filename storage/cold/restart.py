@@ -21,4 +21,4 @@ def settle(fs: FileSystem, cold: Path, opened: Opened) -> list[Put]:
     for tablet in opened.intents:
         clean(fs, directory_of(cold, tablet))
         puts.append((intent_key(tablet), None))
-    return puts + load.finish(fs, cold, opened.loads.items())
+    return puts + load.finish(fs, cold, opened.loads.items(), opened.store.get)

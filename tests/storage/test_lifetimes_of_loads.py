@@ -1,11 +1,14 @@
 """What views read stays there whatever is loaded beside them, and a tablet has one list of manifests."""
 
 import gc
+import shutil
 from dataclasses import replace
 
 import pytest
 
+from storage import failpoints
 from storage.arrow import to_batch
+from storage.check import check
 from storage.cold.collect import collect
 from storage.cold.compaction import compact_together
 from storage.cold.flush import flush
@@ -13,6 +16,7 @@ from storage.cold.load import Load
 from storage.cold.segment import encode_distinct
 from storage.cold.trim import trim
 from storage.engine import Engine
+from storage.errors import DataCorruptedError, IoError
 from storage.keys import meta_key
 from storage.log.retained import RETAINED, unpack_retained
 from tests.storage.engine_fixtures import LAYOUT, OTHER, TABLET, commit, insert, update
@@ -25,6 +29,26 @@ def engine(tmp_path):
     engine = Engine.open(tmp_path / "data", options=ONE_OPEN)
     yield engine
     engine.close()
+
+
+def test_a_load_that_has_no_name_yet_is_missed_when_its_files_are_lost(tmp_path):
+    """The first of its tablet, so that the log has noted no manifest of it before."""
+    engine = Engine.open(tmp_path / "data")
+    directory = engine.tablet_directory(TABLET)
+    with failpoints.armed("load.published", "eio"), pytest.raises(IoError):
+        loaded(engine, engine.tablet(TABLET, LAYOUT), 1, "a")
+    commit(engine, insert(2, "b", tablet=OTHER))
+    engine.close()
+    assert list(check(tmp_path / "data")) == []
+    shutil.rmtree(directory)
+    missed = {one.where for one in check(tmp_path / "data")}
+    assert missed == {f"tablet {TABLET.user}/{TABLET.table}"}
+    for _ in range(2):  # It is missed for ever.
+        engine = Engine.open(tmp_path / "data")
+        with pytest.raises(DataCorruptedError, match="has lost its newest manifest"):
+            engine.tablet(TABLET, LAYOUT)
+        assert scan(engine.tablet(OTHER, LAYOUT), engine.current)[2][1] == "b"
+        engine.close()
 
 
 def trimmed(engine, retained_from=2**63):

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.wire.loading import ROWS, copy, count, lines, make_table
 from tests.wire.server import KalamServer, files_of
 
 pytestmark = pytest.mark.slow
@@ -190,3 +191,27 @@ def test_orphans_are_erased_on_a_full_disk_as_far_as_that_needs_no_room(disk, se
         until(lambda: state_of(root, "INSERT INTO t VALUES (0, 'a')") is None)
         done = "SELECT count(*) FROM system.jobs WHERE job_type = 'table_cleanup' AND status = 'completed'"
         until(lambda: root.execute(done).fetchone() != (0,))
+
+
+def test_what_was_loaded_and_not_yet_named_is_there_when_a_server_starts_with_nothing_free(
+    disk, server
+):
+    server.stop()
+    server.start(KALAM_FAILPOINTS="load.published:kill")
+    with server.root() as root:
+        make_table(root)
+        copy(root, lines())
+        with pytest.raises(psycopg.OperationalError):
+            root.execute("SELECT pg_sleep(20)")  # What was told has its name soon: it dies of that.
+    server.process.wait(timeout=30)
+    server.process = None
+    disk.fill()
+    assert disk.free() == 0
+    server.start(KALAM_FAILPOINTS="")
+    with server.root() as root:
+        assert count(root) == ROWS
+        assert state_of(root, "INSERT INTO t VALUES (-1, 1, 'a')") == "53100"
+        disk.filler.unlink()
+        until(lambda: state_of(root, "INSERT INTO t VALUES (-1, 1, 'a')") is None)
+        root.execute("STORAGE FLUSH TABLE t")
+        assert count(root) == ROWS + 1
