@@ -90,7 +90,7 @@ class Engine:
         )
         self.epochs = (*opened.epochs, self._log.epoch)
         self._current = self._begin(opened)
-        self._opened_at = self._current.seq
+        self._opened_at = self._taken_in = self._current.seq
         self._views[id(self._current)] = self._current
         # A commit to streams alone is not in the log: the last one may be newer than what was recovered.
         self.streams = StreamRegistry(clock.now_us, self._log.epoch.first - 1)
@@ -194,7 +194,7 @@ class Engine:
         """Make a group visible to every later view, then tell who wants to know.
 
         The group is committed, so this does not fail: what a tail or a hook raises costs that tail
-        or hook alone, and is for `on_failure`.
+        or hook alone, and is for `on_failure`. Had it raised all the same, it may be called again.
         """
         failpoints.hit("commit.before_publish")
         previous, current = self._current, group.view
@@ -205,7 +205,8 @@ class Engine:
         for write_set in group.sets:
             for load in write_set.loads:
                 load.publish()
-        if group.sets:
+        if group.sets and group.sets[-1].seq > self._taken_in:
+            self._taken_in = group.sets[-1].seq
             self._tablets.append(group.sets, self.clock.now_us())
         for hook in self.on_publish:
             try:

@@ -60,6 +60,11 @@ QUICK_SYNC_S: Final = 0.001
 takes two wake-ups, which cost as much, and everybody who could run meanwhile waits for this group."""
 
 
+_PUBLICATIONS_MAX: Final = 2
+"""So often a group is published. It is durable, and its submitters are going to be told: what raised there
+must not leave their rows unseen until the log is read anew."""
+
+
 class EventLoop(Protocol):
     """What the committer asks of the loop that its submitters live in (`server.loop.Loop`)."""
 
@@ -325,10 +330,12 @@ class Committer:
     def _make_visible(self, group: Group | None) -> None:
         if group is None:
             return
-        try:
-            self._engine.publish(group)
-        except Exception as exc:  # noqa: BLE001 -- the group is committed all the same
-            report("publishing failed", exc)
+        for _ in range(_PUBLICATIONS_MAX):
+            try:
+                self._engine.publish(group)
+                break
+            except Exception as exc:  # noqa: BLE001 -- the group is committed all the same
+                report("publishing failed", exc)
         for hook in self.after_publish:
             try:
                 hook(group)

@@ -8,12 +8,14 @@ import trio
 import trio.testing
 
 from kalam_pg.query.committer import Committer
+from storage import failpoints
 from storage.engine import Engine, Write, WriteSet
 from storage.errors import DiskFullError, InternalError, SerializationError
 from storage.ids import TabletId
 from storage.keys import encode_key
 from storage.log.hot import HotStore
 from storage.log.log_entry import Op
+from tests.storage.engine_fixtures import LAYOUT
 
 TABLET = TabletId(3, 20)
 
@@ -21,6 +23,12 @@ TABLET = TabletId(3, 20)
 def insert(key: int, *, sync: bool = False, assumed: int = 0) -> WriteSet:
     write = Write(TABLET, Op.INSERT, encode_key((key,), ("int",)), (key, "row"), None, 1, assumed)
     return WriteSet([write], [], [], sync)
+
+
+def rows_of(tablet, engine) -> int:
+    if tablet.scan(engine.current) is None:
+        tablet.install(tablet.load(engine.current))
+    return sum(batch.num_rows for _, batch in tablet.scan(engine.current).batches)
 
 
 @asynccontextmanager
@@ -80,6 +88,20 @@ async def test_a_member_that_may_not_be_written_fails_alone(tmp_path):
         assert outcomes[3] is None
         assert isinstance(outcomes[1], SerializationError)
         assert engine.current.find(TABLET, encode_key((3,), ("int",))) is not None
+
+
+async def test_what_is_committed_is_seen_though_publishing_it_failed(tmp_path):
+    async with running(tmp_path) as (engine, committer):
+        await committer.commit(insert(1))
+        tablet = engine.tablet(TABLET, LAYOUT)
+        assert rows_of(tablet, engine) == 1  # Its tail is in memory from here on.
+        for key, action in enumerate(("eio", "enospc", "crash"), 2):
+            with failpoints.armed("commit.before_publish", action):
+                done = await committer.commit(insert(key))
+            version = engine.current.find(TABLET, encode_key((key,), ("int",)))
+            assert version is not None
+            assert (version.seq, version.row) == (done.seq, (key, "row"))
+            assert rows_of(tablet, engine) == key
 
 
 async def test_an_error_of_validation_is_raised_to_its_submitter(tmp_path):
