@@ -6,7 +6,7 @@
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from select import EPOLLIN, EPOLLOUT, epoll
+from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, epoll
 from typing import Final
 
 import trio
@@ -46,6 +46,7 @@ class Channel(ABC):
         "closed",
         "ending",
         "fd",
+        "gone",
         "progress_at",
         "session",
         "sock",
@@ -60,6 +61,7 @@ class Channel(ABC):
         self.progress_at = 0.0  # When the peer last took bytes, while some are unsent.
         self.ending = False  # Nothing more is read for the session; what is unsent still goes.
         self.closed = False
+        self.gone = False  # The peer says no more: whatever would be waited for is stopped.
         self._epoll = poller
         self._blocked = False
         self._mask = EPOLLIN
@@ -195,11 +197,23 @@ class Channel(ABC):
         self._lent = None
         lent.done()
 
+    def hung_up(self, mask: int) -> None:
+        """The peer has ended, or said its last and not all of it is read yet: nobody waits for an answer."""
+        if mask & (EPOLLHUP | EPOLLERR):
+            self.lost()
+            return
+        self.gone = True
+        if self.session is not None:
+            self.session.eof()
+        self.watch()
+
     def watch(self) -> None:
         """Tell the operating system what is waited for now."""
         if self.closed:
             return
-        mask = EPOLLOUT if self._blocked else EPOLLIN if self.wants_input() else 0
+        mask = EPOLLOUT if self._blocked else EPOLLIN
+        if mask == EPOLLIN and not self.wants_input():
+            mask = 0 if self.gone else EPOLLRDHUP
         if mask != self._mask:
             self._mask = mask
             self._epoll.modify(self.fd, mask)

@@ -189,7 +189,7 @@ class Connection(Channel):
         self.work = work
         self.waiting_for = resume
         work.start(resume, self.spawn)
-        if self.canceled:
+        if self.canceled or self.gone:
             self.canceled = False
             work.cancel()
         return self.work is not None
@@ -222,7 +222,7 @@ class Connection(Channel):
             self.loop.enqueue(self)
 
     def _end_of_input(self) -> None:
-        self.eof = True
+        self.eof = self.gone = True
         session = self.session
         if session is None:
             self.lost()

@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, epoll
+from select import EPOLLIN, EPOLLOUT, epoll
 from typing import Final
 
 import structlog
@@ -375,8 +375,8 @@ class Loop:
                     connection.readable()
                 elif mask & EPOLLOUT:
                     connection.writable()
-                elif mask & (EPOLLHUP | EPOLLERR):
-                    connection.lost()
+                elif mask:
+                    connection.hung_up(mask)
             except Exception as exc:  # noqa: BLE001
                 self._failed(connection, exc)
         for sock in accepting:

@@ -418,6 +418,22 @@ async def test_what_was_sent_before_the_end_is_still_done():
         await settled(lambda: session.ended == 1)
 
 
+async def test_what_would_be_waited_for_after_the_end_is_stopped():
+    """The end is told once: between two waits nobody was there to hear of it."""
+    async with serving() as served:
+        client = await served.connect()
+        session = served.services.sessions[0]
+        await client.send(Query("wait"), Query("wait"), Query("SELECT 1"))
+        await client.stream.send_eof()
+        await settled(lambda: session.saw_eof)
+        served.services.waits[0].resume()
+        await settled(lambda: len(served.services.waits) == 2)
+        assert served.services.waits[1].cancelled
+        served.services.waits[1].resume()
+        messages = await client.until_end()
+        assert sum(isinstance(message, CommandComplete) for message in messages) == 3
+
+
 async def test_terminate_closes():
     async with serving() as served:
         client = await served.connect()
