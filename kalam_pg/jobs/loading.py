@@ -32,7 +32,7 @@ from kalam_pg.query.row_spool import SentRows
 from kalam_pg.query.rows import Entries, Place, Target
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.spool import Sent
-from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.copy_columns import RefusedError
 from kalam_pg.rows.copy_pieces import CopyText
@@ -44,9 +44,12 @@ from storage.cold.manifest import Segment
 from storage.engine import WriteSet
 from storage.errors import FeatureNotSupportedError, KalamError
 from storage.ids import TabletId
+from storage.log.log_entry import Op, decode_entry
 from storage.tablet import Tablet
 
 T = TypeVar("T")
+
+_DELETIONS: Final = (Op.DELETE, Op.TRUNCATE)
 
 _AGAIN_S: Final = 60.0
 """At the latest, when the disk has refused the name of what is committed."""
@@ -146,7 +149,11 @@ class Bulk:
         if all(self._guarded(x, one.load.id) for one in added) and (
             yield from self.in_thread(x, partial(self.are_new, host, added, seq))
         ):
-            return added
+            if x.transaction.isolation == READ_COMMITTED:
+                return added
+            tablet = added[0].load.id
+            if not (yield from self.in_thread(x, partial(_has_lost, host, tablet, x.view.seq))):
+                return added
         _take_back(added)
         return None
 
@@ -296,6 +303,18 @@ def build(
         return load
     _take_back([added])
     return None
+
+
+def _has_lost(host: FlushHost, tablet: TabletId, seq: int) -> bool:
+    """In a thread, while nobody writes to the tablet: whether rows were deleted behind commit `seq`.
+
+    Keys of theirs are not for a transaction that sees the rows: `query.rows.taken` tells it so.
+    """
+    view = host.run_on_loop(host.acquire)
+    try:
+        return any(decode_entry(entry).op in _DELETIONS for _, _, entry in view.log(tablet, seq))
+    finally:
+        host.run_on_loop(view.release)
 
 
 def _makings(rules: RowRules) -> dict[int, load_entries.Making] | None:

@@ -15,6 +15,7 @@ from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_UPDATE, Mode
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure
+from kalam_pg.query.transaction import READ_COMMITTED
 from kalam_pg.query.waits import STRIDE, TURN_S
 from kalam_pg.sql.closures import null
 from storage.errors import KalamError
@@ -82,8 +83,9 @@ class AtOnce:
         mark = len(self._transaction.held)
         keys = self._keys_of(rows)
         keys = keys[: self._lock(keys, FOR_UPDATE)]
-        there = self._newest(keys)
-        count = next((n for n, found in enumerate(there) if found is not None), len(keys))
+        count = _free(self._newest(keys))
+        if self._sees_others and keys:
+            count = min(count, _free(self._tablet.get_all(self._x.view, keys)))
         keys = self._kept(keys, count, mark, FOR_UPDATE)
         if keys:
             self._put(keys, rows[:count], None, repeat(0))
@@ -101,11 +103,22 @@ class AtOnce:
         transaction, mark = self._transaction, len(self._transaction.held)
         if transaction.change_of(self._id, key) is not None or not self._lock((key,), FOR_UPDATE):
             return 0
-        if self._tablet.get(self._x.database.engine.current, key) is not None:
+        there = self._tablet.get(self._x.database.engine.current, key)
+        if there is None and self._sees_others:
+            there = self._tablet.get(self._x.view, key)
+        if there is not None:
             self._locks.release_to(transaction, mark)
             return 0
         transaction.put(self._id, key, row, base=None, base_seq=0, version=self._target.version)
         return 1
+
+    @property
+    def _sees_others(self) -> bool:
+        """Whether the transaction may see rows that are deleted: their keys go the general way."""
+        x = self._x
+        if self._transaction.isolation == READ_COMMITTED:
+            return False
+        return x.database.engine.current.seq > x.view.seq
 
     def change(
         self,
@@ -237,6 +250,11 @@ class AtOnce:
     ) -> None:
         version = self._target.version
         self._transaction.put_all(self._id, keys, rows, bases=olds, seqs=seqs, version=version)
+
+
+def _free(there: Sequence[Version | ColdNeeded | None]) -> int:
+    """How many of the first keys have no row."""
+    return next((n for n, found in enumerate(there) if found is not None), len(there))
 
 
 def _next_window(count: int, asked: int, took_s: float) -> int:

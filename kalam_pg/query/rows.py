@@ -183,6 +183,20 @@ def _in_the_way(
     return found
 
 
+def _check_unseen(x: Execution, target: Target, key: bytes) -> Steps[None]:
+    """Raise 40001 if the transaction sees a row of this key, which others have deleted since.
+
+    PostgreSQL would show it both rows from then on. Here a key has one row in whatever a statement reads.
+    """
+    if target.stream or x.transaction.change_of(target.id, key) is not None:
+        return
+    if (
+        x.database.engine.current.seq > x.view.seq
+        and (yield from committed(x, target, key, x.view)) is not None
+    ):
+        raise SerializationError("could not serialize access due to concurrent delete")
+
+
 def check_unread(x: Execution, target: Place, found: Found) -> None:
     """Raise 40001 if a row is in the way that the transaction has asked for and did not see.
 
@@ -207,7 +221,8 @@ def taken(
 ) -> Steps[Found]:
     """The row that has a key: none, and the key is locked; or one, and it is not.
 
-    seen: raise 40001 if it is one that the transaction does not see.
+    seen: raise 40001 if it is one that the transaction does not see. And if there is none any more, but one
+    that it sees (`_check_unseen`).
     """
     transaction, locks = x.transaction, x.database.locks
     if locks.is_guarded(target.id):
@@ -222,6 +237,8 @@ def taken(
         yield from lock_key(x, target, key)
     found = yield from own_or_now(x, target, key)
     if found.row is None:
+        if transaction.isolation != READ_COMMITTED and isinstance(target, Target):
+            yield from _check_unseen(x, target, key)
         return found
     locks.release_to(transaction, mark)
     if transaction.change_of(target.id, key) is not None:

@@ -471,3 +471,24 @@ def test_rows_stay_as_they_were_read_whatever_the_block_does_next(server, root):
     assert root.execute(asked).fetchone() == read
     root.execute("COMMIT")
     assert root.execute(asked).fetchone() == read
+
+
+@pytest.mark.parametrize("gone", ["DELETE FROM t WHERE id = 7", "TRUNCATE t", ""])
+def test_a_key_whose_row_the_snapshot_shows_is_not_loaded_again(server, root, gone):
+    """As one row of it would be told: a snapshot that showed both would have the key twice."""
+    root.execute("INSERT INTO t VALUES (7, 7, 'old'), (-1, 1, 'old')")
+    with server.root() as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        assert count(other) == 2
+        root.execute("INSERT INTO t VALUES (-2, 2, 'new')")
+        if gone:
+            root.execute(gone)
+            assert sqlstate(copy, other, lines()) == "40001"
+            other.execute("ROLLBACK")
+        else:
+            copy(other, lines(100))
+            assert count(other) == 2 + ROWS
+            assert other.execute("SELECT id FROM t WHERE id < 0").fetchall() == [(-1,)]
+            other.execute("COMMIT")
+            assert count(other) == 3 + ROWS
+            assert is_loaded(other)

@@ -1,5 +1,6 @@
 """What a REPEATABLE READ transaction is told of what its snapshot does not show, hot and cold."""
 
+import psycopg
 import pytest
 
 from tests.wire.interleaved import differences
@@ -82,3 +83,49 @@ COLD = """
 @pytest.mark.parametrize("script", BY_SNAPSHOT.values(), ids=BY_SNAPSHOT)
 def test_what_a_snapshot_does_not_show_is_told_as_in_postgresql(servers, script, then):
     assert differences(servers, script, then=then) == ""
+
+
+DELETED = {
+    f"{name}: {statement}": (change, statement)
+    for name, change in (
+        ("deleted", "DELETE FROM t WHERE id = 2"),
+        ("moved", "UPDATE t SET id = 9 WHERE id = 2"),
+        ("emptied", "TRUNCATE t"),
+    )
+    for statement in (
+        "INSERT INTO t VALUES (2, 99, 'x')",
+        "INSERT INTO t VALUES (5, 5, 'y'), (2, 99, 'x'), (6, 6, 'z')",
+        "INSERT INTO t VALUES (2, 99, 'x') ON CONFLICT DO NOTHING",
+        "INSERT INTO t VALUES (2, 99, 'x') ON CONFLICT (id) DO UPDATE SET n = 5",
+        "INSERT INTO t SELECT g, g, 'w' FROM generate_series(2, 2) g",
+        "UPDATE t SET id = 2 WHERE id = 3",
+        "MERGE INTO t USING (VALUES (2, 1)) v (i, m) ON t.id = v.i AND false "
+        "WHEN NOT MATCHED THEN INSERT VALUES (i, m, 'm')",
+    )
+}
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["hot", "cold"])
+@pytest.mark.parametrize(("change", "statement"), DELETED.values(), ids=DELETED)
+def test_a_key_whose_row_the_snapshot_shows_is_not_given_again(servers, change, statement, cold):
+    """PostgreSQL shows both rows then, with one key: here the transaction is to be tried again."""
+    with servers[0].root() as ours, servers[0].root() as other:
+        ours.execute("DROP TABLE IF EXISTS t CASCADE")
+        ours.execute("CREATE TABLE t (id INT PRIMARY KEY, n INT, s TEXT)")
+        ours.execute("INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, 30, 'c')")
+        if cold:
+            ours.execute("STORAGE FLUSH TABLE t")
+        for isolation in ("REPEATABLE READ", "SERIALIZABLE"):
+            ours.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+            assert ours.execute("SELECT count(*), sum(n) FROM t").fetchone() == (3, 60)
+            other.execute("BEGIN; " + change)
+            other.execute("COMMIT")
+            with pytest.raises(
+                psycopg.errors.SerializationFailure, match="could not serialize access"
+            ):
+                ours.execute(statement)
+            ours.execute("ROLLBACK")
+            ours.execute(statement if "UPDATE t SET id" not in statement else "SELECT 1")
+            ours.execute(
+                "DELETE FROM t; INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, 30, 'c')"
+            )
