@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from catalog.errors import (
     FeatureNotSupportedError,
     InvalidTextRepresentationError,
+    NumericValueOutOfRangeError,
     SqlSyntaxError,
     UntranslatableCharacterError,
 )
@@ -57,6 +58,7 @@ _COMPARISONS = {
 }
 _METHODS = frozenset(("type", "size", "double", "ceiling", "floor", "abs", "keyvalue", "datetime"))
 _DEPTH_MAX = 100
+_INT_DIGITS, _INT_MAX = 10, 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,9 +404,12 @@ class _Reader:
             return LAST_LEVEL
         if self.kind != "number" or not self.text.isdigit():
             self.fail()
-        value = int(self.text)
+        if len(digits := self.text.lstrip("0") or "0") > _INT_DIGITS or int(digits) > _INT_MAX:
+            raise NumericValueOutOfRangeError(
+                f'value "{self.text}" is out of range for type integer'
+            )
         self.at += 1
-        return value
+        return int(digits)
 
     def subscript(self) -> Accessor:
         if self.accept("*"):

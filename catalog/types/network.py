@@ -97,7 +97,7 @@ def _read(text: str, name: str, whole: str) -> Network:
         octets = head.split(".")
         # Fewer than four numbers do for a cidr, and where the bits say how many count.
         short = len(octets) < 4 and (name == "cidr" or (slash and int(tail) // 8 <= len(octets)))
-        good = all(o.isascii() and o.isdigit() and int(o) < 256 and len(o) <= 3 for o in octets)
+        good = all(o.isascii() and o.isdigit() and len(o) <= 3 and int(o) < 256 for o in octets)
         if not good or (len(octets) != 4 and not short):
             raise bad_text(name, whole)
         family, bits = 1, int(tail) if slash else _usual_bits(octets, name)

@@ -22,6 +22,7 @@ from storage.errors import KalamError
 from storage.layout import Value
 
 _TID = re.compile(r"\(([0-9]+),([0-9]+)\)")
+_TID_DIGITS = 10
 _TID_WIRE = Struct("!IH")
 
 
@@ -62,9 +63,14 @@ def _reg(name: str, oid: int, array_oid: int) -> PgType:
 
 def _parse_tid(text: str, _typmod: int, _context: TypeContext) -> str:
     match = _TID.fullmatch(text.strip(SPACES))
-    if match is None or int(match[1]) >= 1 << 32 or int(match[2]) >= 1 << 16:
+    if match is None:
         raise bad_text("tid", text)
-    return f"({int(match[1])},{int(match[2])})"
+    block, offset = (part.lstrip("0") or "0" for part in match.groups())
+    if len(block) > _TID_DIGITS or int(block) >= 1 << 32:
+        raise bad_text("tid", text)
+    if len(offset) > _TID_DIGITS or int(offset) >= 1 << 16:
+        raise bad_text("tid", text)
+    return f"({block},{offset})"
 
 
 def _receive_tid(data: bytes, _typmod: int) -> str:

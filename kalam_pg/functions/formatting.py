@@ -5,7 +5,9 @@ import re
 from catalog.errors import (
     InvalidParameterValueError,
     NullValueNotAllowedError,
+    NumericValueOutOfRangeError,
 )
+from catalog.types.integer import parse_integer
 from catalog.types.registry import (
     ANY,
     ANYELEMENT,
@@ -30,7 +32,16 @@ def quote_ident(name: str) -> str:
 
 # ------------------------------------------------------------------ format
 
-_PLACE = re.compile(r"%(?:(\d+)\$)?(-?)(?:(\d+)|\*(?:(\d+)\$)?)?(.)?", re.DOTALL)
+_PLACE = re.compile(r"%(?:([0-9]+)\$)?(-?)(?:([0-9]+)|\*(?:([0-9]+)\$)?)?(.)?", re.DOTALL)
+_INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
+
+
+def _written(digits: str) -> int:
+    """A number of the format itself. Raises 22003."""
+    digits = digits.lstrip("0") or "0"
+    if len(digits) > len(str(_INT_MAX)) or int(digits) > _INT_MAX:
+        raise NumericValueOutOfRangeError("number is out of range")
+    return int(digits)
 
 
 def _format(
@@ -42,7 +53,7 @@ def _format(
 
     def take(index: str | None) -> tuple[Datum, PgType]:
         nonlocal following
-        following = int(index) if index else following + 1
+        following = _written(index) if index else following + 1
         if following < 1:
             raise InvalidParameterValueError(
                 "format specifies argument 0, but arguments are numbered from 1"
@@ -59,10 +70,12 @@ def _format(
             raise InvalidParameterValueError(
                 "unterminated format() type specifier", hint='For a single "%" use "%%".'
             )
-        size = int(width or 0)
+        size = _written(width or "0")
         if "*" in match[0]:
-            value, _ = take(star)
-            size = int(value or 0)
+            value, pg_type = take(star)
+            if value is not None:
+                asked = to_text(value, pg_type, context.types)
+                size = parse_integer(asked, "integer", _INT_MIN, _INT_MAX)
         if kind not in "sIL":
             raise InvalidParameterValueError(
                 f'unrecognized format() type specifier "{kind}"',

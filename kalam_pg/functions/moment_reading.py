@@ -20,7 +20,17 @@ from kalam_pg.functions.pictures import Kind, Part, is_separator, moment_picture
 _BLANKS = " \t\n\v\f\r"
 _INTEGER = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+")
 _COMMA_YEAR = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+),[ \t\n\v\f\r]*([+-]?[0-9]{1,3})")
+_DIGITS_MAX = 20
+"""More than any number in range has."""
+
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
+
+
+def _whole(text: str) -> int:
+    """The number that is written; of one with very many digits, some number that is too large as well."""
+    digits = text.strip(_BLANKS)
+    value = int(digits.lstrip("+-0")[:_DIGITS_MAX] or "0")
+    return -value if digits.startswith("-") else value
 
 
 @dataclass(slots=True)
@@ -162,7 +172,7 @@ class _Reader:
         if self._open_ended(index):
             match = _INTEGER.match(self.text, start)
             self.at = match.end() if match else start
-            result = int(match[0]) if match else 0
+            result = _whole(match[0]) if match else 0
         else:
             if len(copy) < length:
                 raise InvalidDatetimeFormatError(
@@ -175,7 +185,7 @@ class _Reader:
             if 0 < used < length:
                 detail = f"Field requires {length} characters, but only {used} could be parsed."
                 raise _bad(copy, part, detail, _FIXED_WIDTH)
-            result = int(match[0]) if match else 0
+            result = _whole(match[0]) if match else 0
             self.at += used
         if self.at == start:
             raise _bad(copy, part, "Value must be an integer.")
@@ -305,7 +315,7 @@ def _comma_year(reader: _Reader, part: Part, _index: int) -> None:
     match = _COMMA_YEAR.match(reader.text, reader.at)
     if match is None:
         raise InvalidDatetimeFormatError('invalid input string for "Y,YYY"')
-    reader.found.put("year", int(match[1]) * 1000 + int(match[2]), part.written)
+    reader.found.put("year", _whole(match[1]) * 1000 + int(match[2]), part.written)
     reader.found.short_year = 4
     reader.at = match.end()
     reader.skip_ordinal(part)

@@ -207,3 +207,31 @@ SELECT DISTINCT x.tableoid::regclass FROM one x JOIN one y USING (id)
 SELECT * FROM one
 SELECT tableoid FROM nothing
 SELECT tableoid FROM (SELECT 1) x
+-- numbers of very many digits
+SELECT format('%' || repeat('9', 5000) || '$s', 1)
+SELECT format('%' || repeat('9', 5000) || 's', 1)
+SELECT format('%*' || repeat('9', 5000) || '$s', 1)
+SELECT format('%*s', repeat('9', 5000), 1)
+SELECT (repeat('9', 5000) || '.0.0.0')::inet
+SELECT ('(' || repeat('9', 5000) || ',1)')::tid
+SELECT split_part('a', 'b', 1), to_timestamp('2000' || repeat('9', 5000), 'YYYY')
+SELECT to_timestamp(repeat('0', 5000) || '2000', 'YYYY')
+SELECT to_timestamp('-' || repeat('1', 5000), 'YYYY')
+SELECT to_date(repeat('1', 5000), 'J')
+SELECT to_timestamp(repeat('1', 5000), 'SSSSS')
+SELECT to_timestamp('1 ' || repeat('1', 5000), 'D MS')
+SELECT '$.**{99999999999}'::jsonpath
+SELECT '$.**{2147483648}'::jsonpath
+SELECT ('$.**{' || repeat('9', 5000) || '}')::jsonpath
+SELECT format('%*s|', 5, 'a'), format('%*s|', -5, 'a'), format('%-*2$s|', 'a', 5), format('%*s|', NULL, 'a'), format('%3$*2$s|', 1, 6, 'x')
+SELECT format('%*s|', 'x', 'a')
+SELECT format('%*s|', 5000000000, 'a')
+SELECT format('%*s|', '7', 'a')
+SELECT format('%٣$s|', 'a', 'b', 'c')
+SELECT format('%5.5s|', 'a')
+SELECT format('%00005s|', 'a')
+SELECT format('%0$s|', 'a')
+SELECT format('%*0$s|', 'a')
+SELECT format('%2147483648$s', 'a')
+SELECT ('(' || repeat('0', 5000) || '7,1)')::tid, '(4294967295,65535)'::tid
+SELECT '(4294967296,1)'::tid
