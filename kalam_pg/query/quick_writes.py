@@ -5,7 +5,7 @@ block (`put`). Both lock the row first, so what is read of it then stays true.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from catalog.model import TableKind, User
@@ -288,11 +288,28 @@ def is_one_write(plan: InsertPlan | ChangePlan) -> bool:
     checks it.
     """
     rules = plan.rules
-    if plan.checks:
+    if plan.checks or plan.table.kind is TableKind.STREAM or rules.generated:
         return False
-    if plan.table.kind is TableKind.STREAM or rules.unique or rules.references or rules.generated:
+    if isinstance(plan, InsertPlan):
+        return not rules.unique and not rules.references
+    if plan.assignments is None:
+        return not rules.unique and not rules.referenced
+    return _is_of_no_other(plan, {at for at, _ in plan.assignments})
+
+
+def _is_of_no_other(plan: ChangePlan, assigned: Collection[int]) -> bool:
+    """Whether no unique index and no FOREIGN KEY has any of the columns that an UPDATE assigns."""
+    rules = plan.rules
+    keys = [key for rule in rules.unique for key in rule.index.keys]
+    if any(rule.where is not None for rule in rules.unique) or not all(key.column for key in keys):
+        return False  # An expression may read any column.
+    of_indexes = {key.column for key in keys}
+    if any(plan.table.columns[at].id in of_indexes for at in assigned):
         return False
-    return isinstance(plan, InsertPlan) or not rules.referenced
+    own, others = rules.references, rules.referenced
+    of_keys = {at for one in own for at in one.columns}
+    of_keys |= {at for one in others for at in one.parent_columns}
+    return of_keys.isdisjoint(assigned)
 
 
 def is_plain_change(plan: ChangePlan) -> bool:

@@ -112,6 +112,53 @@ DROP TABLE chat
 SELECT * FROM chat WHERE id = 1
 INSERT INTO chat VALUES (1, 1, 40, 'gone', NULL)
 """.strip().splitlines()
+SCRIPTS["what indexes and references have"] = """
+CREATE SHARED TABLE people (id int PRIMARY KEY, code int UNIQUE, note text)
+CREATE SHARED TABLE named (id int PRIMARY KEY, name text, note text)
+CREATE UNIQUE INDEX named_lower ON named (lower(name))
+CREATE SHARED TABLE part (id int PRIMARY KEY, a int, b text, note text)
+CREATE UNIQUE INDEX part_a ON part (a) WHERE b = 'x'
+CREATE SHARED TABLE child (id int PRIMARY KEY, person int, note text)
+ALTER TABLE child ADD FOREIGN KEY (person) REFERENCES people (code) ON UPDATE CASCADE
+INSERT INTO people VALUES (1, 10, 'a'), (2, 20, 'b'), (3, NULL, 'c')
+INSERT INTO named VALUES (1, 'Ann', 'a'), (2, 'Bob', 'b')
+INSERT INTO part VALUES (1, 5, 'x', 'a'), (2, 5, 'y', 'b')
+INSERT INTO child VALUES (1, 10, 'of ten'), (2, NULL, 'of none')
+UPDATE people SET note = 'edited' WHERE id = 1
+UPDATE people SET note = note || '!' WHERE id = 3 AND code IS NULL
+UPDATE people SET note = 'twenty', code = 10 WHERE id = 2
+UPDATE people SET code = 20 WHERE id = 2
+UPDATE people SET code = 30 WHERE id = 3
+SELECT * FROM people ORDER BY id
+UPDATE named SET note = 'edited' WHERE id = 1
+UPDATE named SET name = 'ANN' WHERE id = 2
+UPDATE named SET name = 'ANNE' WHERE id = 1
+SELECT * FROM named ORDER BY id
+UPDATE part SET note = 'edited' WHERE id = 2
+UPDATE part SET b = 'x' WHERE id = 2
+UPDATE part SET a = 6 WHERE id = 2
+UPDATE part SET b = 'x' WHERE id = 2
+SELECT * FROM part ORDER BY id
+UPDATE child SET note = 'edited' WHERE id = 1
+UPDATE child SET person = 99 WHERE id = 1
+UPDATE child SET person = 20 WHERE id = 2
+UPDATE people SET code = 11 WHERE id = 1
+SELECT * FROM child ORDER BY id
+DELETE FROM people WHERE id = 1
+DELETE FROM child WHERE id = 1
+DELETE FROM people WHERE id = 1
+BEGIN
+UPDATE people SET note = 'in a block' WHERE id = 2
+UPDATE child SET note = 'in a block' WHERE id = 2
+UPDATE people SET code = 21 WHERE id = 2
+UPDATE people SET note = 'again' WHERE id = 2
+SELECT * FROM people, child ORDER BY people.id, child.id
+COMMIT
+SELECT * FROM people, child ORDER BY people.id, child.id
+INSERT INTO people VALUES (4, 21, 'taken')
+INSERT INTO people VALUES (4, 20, 'free')
+SELECT id FROM people WHERE code = 20
+""".strip().splitlines()
 SCRIPTS["oracle"] = [oracle.SETUP, *(case.sql for case in oracle.cases())]
 READS = ("select", "values", "table", "with", "(")
 TIMES = 3
