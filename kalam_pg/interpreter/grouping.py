@@ -130,6 +130,11 @@ class Groups:
     sets: Sequence[Sequence[int]]
     numbers: NumberGroups | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether there is one group, of all rows, of which nothing but aggregates is asked."""
+        return not (self.keys or self.dependent or self.groupings) and len(self.sets) == 1
+
     def __call__(self, relation: Relation, run: Run) -> list[Row]:
         """One row for each group, in the order of their first rows."""
         run.budget.check()
@@ -139,6 +144,8 @@ class Groups:
             return found
         columns = [values(key, relation, run) for key in self.keys]
         computing = [aggregate.of(relation, run) for aggregate in self.aggregates]
+        if self.whole:
+            return [tuple([aggregate(None) for aggregate in computing])]
         rows: list[Row] = []
         for members in self.sets:
             levels = tuple(

@@ -1,7 +1,7 @@
 """A query compiled for this process: what it reads, about what a row costs, and how it is run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from catalog.errors import FeatureNotSupportedError, UndefinedFunctionError
 from catalog.model import Table
@@ -41,10 +41,24 @@ from storage.tail.live_rows import LiveRows
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A table that is read. columns: positions of those of which any value is looked at."""
+    """A table that is read. columns: positions of those of which any value is looked at.
+
+    width: how many columns its rows have here: the table's, and the hidden ones if any is read. full: those
+    of the columns that have no NULL.
+    """
 
     scan: TableScan
     columns: frozenset[int]
+    width: int = field(init=False)
+    full: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        columns = self.table.columns
+        own = len(columns)
+        full = frozenset([at for at in self.columns if at < own and columns[at].not_null])
+        hidden = any(at >= own for at in self.columns)
+        object.__setattr__(self, "width", own + 2 if hidden else own)
+        object.__setattr__(self, "full", full)
 
     @property
     def relation(self) -> int:
@@ -61,17 +75,9 @@ class Use:
         """Of all its columns, the hidden ones behind."""
         return [column.type for column in self.scan.columns]
 
-    @property
-    def width(self) -> int:
-        """How many columns its rows have here: the table's, and the hidden ones if any is read."""
-        own = len(self.table.columns)
-        return own if all(at < own for at in self.columns) else own + 2
-
     def rows(self, live: LiveRows) -> Relation:
         """The rows of the table as a relation."""
-        columns = self.table.columns
-        full = frozenset([at for at in self.columns if at < len(columns) and columns[at].not_null])
-        return StoredRows(live, len(columns), self.width, self.columns, full)
+        return StoredRows(live, len(self.table.columns), self.width, self.columns, self.full)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,8 @@
 What cannot be done whole and exactly raises FeatureNotSupportedError, and an engine is asked instead.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from catalog.errors import FeatureNotSupportedError, InvalidRowCountInLimitClauseError
@@ -17,6 +16,13 @@ from kalam_pg.interpreter.joins import Source
 from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run, spans
+from kalam_pg.interpreter.set_operations import (
+    SetOperation,
+    UnionAll,
+    compares,
+    first_of_each,
+    parts_of,
+)
 from kalam_pg.interpreter.sets import Expansion, compile_expansion, set_calls
 from kalam_pg.interpreter.sorting import Bounds, Order, order_of, places_as_postgresql
 from kalam_pg.interpreter.values import Key, kept, keys, row_keys, values
@@ -61,10 +67,13 @@ class Queries:
         match query:
             case Select():
                 return self._select(query, level)
+            case SetOp() if not compares(query):
+                parts = [self.compile(part, level) for part in parts_of(query)]
+                return self._finished(query, UnionAll(parts), level)
             case SetOp():
                 left, right = self.compile(query.left, level), self.compile(query.right, level)
-                by = [python_key(c.type) for c in query.columns] if _compares(query) else ()
-                made: Source = SetOperation(query.kind, query.all, left, right, by)
+                by = [python_key(c.type) for c in query.columns]
+                made = SetOperation(query.kind, query.all, left, right, by)
                 return self._finished(query, made, level)
             case ValuesQuery(rows=rows):
                 expressions = Expressions(level, self)
@@ -172,10 +181,6 @@ class Queries:
         return Finished(source, order, self._bounds(query, level))
 
 
-def _compares(query: SetOp) -> bool:
-    return not (query.kind == "union" and query.all)
-
-
 # ---------------------------------------------------------------------- programs
 
 
@@ -217,6 +222,13 @@ class SelectProgram:
     order: Sequence[Order]
     distinct: Distinct | None
     bounds: "Cut"
+    slots: list[int] = field(init=False)
+    """Of the columns that the output is, if it is nothing else and more than one."""
+
+    def __post_init__(self) -> None:
+        slots = [closure.index for closure in self.output if isinstance(closure, Slot)]
+        whole = len(slots) == len(self.output) > 1
+        object.__setattr__(self, "slots", slots if whole else [])
 
     def __call__(self, run: Run) -> Sequence[Row]:
         bounds = self.bounds.values(run)
@@ -271,9 +283,8 @@ class SelectProgram:
 
     def _projected(self, relation: Relation, run: Run) -> Sequence[Row]:
         run.budget.check()  # Of forty queries in each other each takes a millisecond or two.
-        output = self.output
-        slots = [closure.index for closure in output if isinstance(closure, Slot)]
-        if len(slots) == len(output) > 1:
+        output, slots = self.output, self.slots
+        if slots:
             if relation.has_rows and slots == list(range(len(relation.rows[0]) if relation else 0)):
                 return relation.rows
             return relation.picked(slots)
@@ -320,40 +331,6 @@ class Lines:
         return Relation([tuple([c((), run) for c in line]) for line in self.lines])
 
 
-@dataclass(frozen=True, slots=True)
-class SetOperation:
-    """UNION, INTERSECT, EXCEPT: the left rows first, each where it first stood. by: keys of the columns."""
-
-    kind: str
-    all: bool
-    left: Program
-    right: Program
-    by: Sequence[Key]
-
-    def __call__(self, run: Run) -> Relation:
-        left, right = self.left(run), self.right(run)
-        run.budget.check()
-        if self.kind == "union":
-            rows = [*left, *right]
-            return Relation(rows if self.all else first_of_each(rows, row_keys(rows, self.by)))
-        mine, theirs = row_keys(left, self.by), row_keys(right, self.by)
-        wanted = self.kind == "intersect"
-        if not self.all:
-            there = set(theirs)
-            rows = first_of_each(left, mine)
-            made = first_of_each(mine, mine)
-            return Relation([r for r, k in zip(rows, made, strict=True) if (k in there) is wanted])
-        counts = Counter(theirs)
-        found: list[Row] = []
-        for row, key in zip(left, mine, strict=True):
-            matched = counts[key] > 0
-            if matched:
-                counts[key] -= 1
-            if matched is wanted:
-                found.append(row)
-        return Relation(found)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Recursion:
     """WITH RECURSIVE: a first query, and one over what was found last, until that finds nothing more.
@@ -395,16 +372,6 @@ class Recursion:
         return fresh
 
 
-def first_of_each(rows: Sequence[Row], made: Sequence[Row]) -> list[Row]:
-    """The first row of each key, in their order."""
-    if made is rows:
-        return list(dict.fromkeys(rows))
-    first: dict[Row, Row] = {}
-    for row, key in zip(rows, made, strict=True):
-        first.setdefault(key, row)
-    return list(first.values())
-
-
 def _sorted(relation: Relation, order: Sequence[Order], run: Run) -> list[Row]:
     columns = [values(item.closure, relation, run) for item in order]
     places = places_as_postgresql(columns, order)
@@ -422,6 +389,8 @@ class Cut:
 
     def values(self, run: Run) -> "Kept":
         """The rows that are wanted. Raises 2201W, 2201X."""
+        if self.bounds.limit is None and self.bounds.offset is None and not self.ties:
+            return _EVERY
         limit, offset = self.bounds.values(run)
         if self.ties and limit is None:
             raise InvalidRowCountInLimitClauseError(
@@ -460,3 +429,6 @@ class Kept:
             while end < len(rows) and made[end] == made[end - 1]:
                 end += 1
         return rows[self.offset : end]
+
+
+_EVERY = Kept(None, 0, ties=False)

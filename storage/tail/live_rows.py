@@ -26,6 +26,7 @@ class LiveRows:
 
     batches: with the columns of the layout in their order. row_seqs: the commits of `rows`. ordinals:
     their numbers in a tail, of which `encodings` keeps what was made of rows; () and None without one.
+    columns: what has been asked for, of few rows that are asked again; None: it is not kept.
     """
 
     batches: Sequence[pa.RecordBatch]
@@ -33,6 +34,7 @@ class LiveRows:
     row_seqs: Sequence[int]
     ordinals: Sequence[int] = ()
     encodings: Encodings | None = None
+    columns: dict[int, Sequence[Value]] | None = None
 
     def __len__(self) -> int:
         count = len(self.rows)
@@ -40,8 +42,16 @@ class LiveRows:
             count += batch.num_rows
         return count
 
-    def column(self, position: int) -> list[Value]:
+    def column(self, position: int) -> Sequence[Value]:
         """The values of one column."""
+        if self.columns is None:
+            return self._column(position)
+        found = self.columns.get(position)
+        if found is None:
+            found = self.columns[position] = tuple(self._column(position))
+        return found
+
+    def _column(self, position: int) -> list[Value]:
         values: list[Value] = []
         for batch in self.batches:
             values += to_values(batch.column(position))
@@ -112,6 +122,54 @@ class LiveRows:
             values += to_values(batch.column(SEQ))
         values += self.row_seqs
         return values
+
+
+KEPT_ROWS_MAX: Final = 1024
+"""Of so many rows of a tail what was asked for last is kept: 8 kB for each column, and as much of it all."""
+
+
+class LastRows:
+    """The rows of a tail that were asked for last, until it is another one."""
+
+    __slots__ = ("_rows", "_state")
+
+    def __init__(self) -> None:
+        self._state: tuple[int, ...] = ()
+        self._rows: LiveRows | None = None
+
+    def get(self, state: tuple[int, ...]) -> LiveRows | None:
+        """Those of a state: whatever tells what is there and who sees it."""
+        return self._rows if self._state == state else None
+
+    def keep(self, state: tuple[int, ...], rows: LiveRows) -> LiveRows:
+        """The rows; to be given again if they are few, of which columns are kept."""
+        if rows.columns is not None:
+            self._state, self._rows = state, rows
+        return rows
+
+    @property
+    def size_bytes(self) -> int:
+        """What is kept of them beside what they are: places in lists."""
+        rows = self._rows
+        return 0 if rows is None else 8 * len(rows) * (2 + len(rows.columns or ()))
+
+    def clear(self) -> None:
+        """Rows are to be forgotten."""
+        self._state, self._rows = (), None
+
+
+def picked(
+    places: Sequence[int], rows: Sequence[Row], seqs: Sequence[int], first: int
+) -> tuple[Sequence[Row], Sequence[int], Sequence[int]]:
+    """(row, commit, ordinal) of rows at some places, in a list each. first: the ordinal of place 0."""
+    if isinstance(places, range):
+        start, stop = places.start, places.stop
+        return rows[start:stop], seqs[start:stop], range(first + start, first + stop)
+    return (
+        [rows[at] for at in places],
+        [seqs[at] for at in places],
+        [first + at for at in places],
+    )
 
 
 def _packed(rows: Sequence[Row], position: int, kind: Numbers) -> bytes:

@@ -25,7 +25,7 @@ from storage.tail.changes import TabletChange, rows_sizes
 from storage.tail.encodings import Encodings
 from storage.tail.frozen import FrozenTail
 from storage.tail.indexes import Columns, Indexes, TailIndex
-from storage.tail.live_rows import LiveRows
+from storage.tail.live_rows import KEPT_ROWS_MAX, LastRows, LiveRows, picked
 from storage.tail.order import Orders
 from storage.tail.sizes import DEFAULT_SIZES, Sizes
 from storage.tail.superseded import Changes
@@ -79,12 +79,14 @@ class Tail:
         self._above_base = 0  # The first ordinal with seq > base.
         self._indexes = Indexes(layout, self._columns, self._read, sizes.index, sizes.sparse)
         self.encodings = Encodings()
+        self._last = LastRows()
         self._whole = Cut(0, _ALL, _ALL, self._deaths, whole=True)
 
     @property
     def size_bytes(self) -> int:
         """Memory in use, near enough to choose which tail to drop."""
-        return self._rows_bytes + self._indexes.size_bytes + self.encodings.size_bytes
+        made = self._indexes.size_bytes + self.encodings.size_bytes + self._last.size_bytes
+        return self._rows_bytes + made
 
     @property
     def _rows_bytes(self) -> int:
@@ -273,6 +275,13 @@ class Tail:
 
         None when there are more than `rows_max`, or several times as many versions, or many bytes of them.
         """
+        upto = min(
+            upto, self.last_seq
+        )  # So it is the same for views that others' commits have made.
+        state = (after, upto, self._recent, self._sealed, len(self._rows), len(self._deaths))
+        known = self._last.get(state)
+        if known is not None:
+            return known if len(known) <= rows_max else None
         first, end = self._end_of(after), self._end_of(upto)
         if end - first > rows_max * _VERSIONS_OF_A_ROW or self._recent_bytes > _LIVE_BYTES_MAX:
             return None
@@ -282,21 +291,11 @@ class Tail:
             return None
         begin = max(first if decoded else self._sealed, first) - self._recent
         places = self._live_places(begin, end - self._recent, upto)
-        rows, seqs, numbers = self._picked(places)
-        found = LiveRows(batches, rows, seqs, numbers, self.encodings)
-        return found if len(found) <= rows_max else None
-
-    def _picked(self, places: Sequence[int]) -> tuple[Sequence[Row], Sequence[int], Sequence[int]]:
-        """(row, commit, ordinal) of rows kept as tuples, each in a list of its own."""
-        rows, seqs, recent = self._rows, self._seqs, self._recent
-        if isinstance(places, range):
-            start, stop = places.start, places.stop
-            return rows[start:stop], seqs[start:stop], range(recent + start, recent + stop)
-        return (
-            [rows[at] for at in places],
-            [seqs[at] for at in places],
-            [recent + at for at in places],
-        )
+        rows, seqs, numbers = picked(places, self._rows, self._seqs, self._recent)
+        few = len(rows) + sum([batch.num_rows for batch in batches]) <= KEPT_ROWS_MAX
+        columns: dict[int, Sequence[Value]] | None = {} if few else None
+        found = LiveRows(batches, rows, seqs, numbers, self.encodings, columns)
+        return self._last.keep(state, found) if len(found) <= rows_max else None
 
     def _sealed_live(self, after: int, upto: int) -> list[BatchWithId]:
         found = (
@@ -434,6 +433,7 @@ class Tail:
         if drop <= 0:
             return
         self._recent_bytes -= sum(self._row_sizes[:drop])
+        self._last.clear()
         self._seqs, self._rows = self._seqs[drop:], self._rows[drop:]
         self._gone, self._row_sizes = self._gone[drop:], self._row_sizes[drop:]
         self._recent = first
