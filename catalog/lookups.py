@@ -5,7 +5,7 @@ changed: what a definition costs hardly grows with what there is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeVar
 
 from catalog.functions import Function
@@ -65,11 +65,12 @@ class Lookups:
 
     def changed(self, before: Objects, changes: Objects) -> "Lookups":
         """Those of the catalogue that changes make of `before`, whose lookups these are."""
+        others = _names_of(changes)
         made = Lookups(
-            *(self.relations.fork(), self.types.fork(), self.pg_types.fork()),
-            *(self.index_names.fork(), self.referring.fork(), self.stored.fork()),
-            *(self.sequences.fork(), self.materialized.fork(), self.using.fork()),
-            functions=self.functions.fork(),
+            *[
+                getattr(self, name).fork() if name in others else getattr(self, name)
+                for name in _NAMES
+            ]
         )
         # Of what is used by tables that are changed the dictionaries are its own.
         tables = [*_there(before.tables, changes.tables), *changes.tables.values()]
@@ -177,8 +178,26 @@ class Lookups:
 
     def call_temporary(self, schema: str) -> None:
         """Whatever is in a session's own schema is in "pg_temp"."""
-        for names in (self.relations, self.index_names, self.sequences):
+        for of in ("relations", "index_names", "sequences"):
+            names = getattr(self, of).fork()  # Others may have it, too.
+            setattr(self, of, names)
             _call(names, schema)
+
+
+_NAMES = tuple(one.name for one in fields(Lookups))
+
+_OF_TABLES = ("relations", "index_names", "referring", "stored", "materialized", "using")
+
+
+def _names_of(changes: Objects) -> set[str]:
+    """Which lookups changes may be found in."""
+    return {
+        *(_OF_TABLES if changes.tables else ()),
+        *(("relations",) if changes.views else ()),
+        *(("types", "pg_types") if changes.types else ()),
+        *(("sequences",) if changes.sequences else ()),
+        *(("functions",) if changes.functions else ()),
+    }
 
 
 def _call(names: PersistentMap[Name, Any], schema: str) -> None:

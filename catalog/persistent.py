@@ -34,9 +34,9 @@ class PersistentMap(MutableMapping[K, V]):
 
     def fork(self) -> "PersistentMap[K, V]":
         """Another one with the same content."""
-        made: PersistentMap[K, V] = PersistentMap()
+        made: PersistentMap[K, V] = PersistentMap.__new__(PersistentMap)
         if len(self._over) > _OVER_MIN and len(self._over) ** 2 > 4 * len(self._below):
-            made._below = self._whole()
+            made._below, made._over = self._whole(), {}
         else:
             made._below, made._over = self._below, self._over.copy()
         made._count = self._count

@@ -4,7 +4,7 @@ Users are not in it (there may be millions): `catalog.store` reads them one by o
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from catalog.functions import Function
@@ -61,22 +61,21 @@ class Snapshot:
 
         temporary: the schema that is a session's own.
         """
-        made = replace(
-            self,
-            version=self.version + 1 if version is None else version,
-            temporary=temporary or self.temporary,
-            namespaces=_laid_over(self.namespaces, changes.namespaces),
-            tables=_laid_over(self.tables, changes.tables),
-            views=_laid_over(self.views, changes.views),
-            types=_laid_over(self.types, changes.types),
-            sequences=_laid_over(self.sequences, changes.sequences),
-            functions=_laid_over(self.functions, changes.functions),
+        made = Snapshot(
+            self.version + 1 if version is None else version,
+            _laid_over(self.namespaces, changes.namespaces),
+            _laid_over(self.tables, changes.tables),
+            _laid_over(self.views, changes.views),
+            _laid_over(self.types, changes.types),
+            _laid_over(self.sequences, changes.sequences),
+            _laid_over(self.functions, changes.functions),
+            temporary or self.temporary,
         )
         if self._made and not self.temporary:
             lookups = self._lookups.changed(self, changes)
             if made.temporary:
                 lookups.call_temporary(made.temporary)
-            made._made.append(lookups)  # noqa: SLF001 -- one of its class
+            made._made.append(lookups)
         return made
 
     @property

@@ -57,9 +57,12 @@ def users_settled(author: "SqlSession", users: Sequence[User]) -> None:
     database.store.forget(users)
     for session in list(database.sessions):
         for user in users:
-            _user_settled(
-                session, user, database.store.user_by_id(user.id), is_author=session is author
-            )
+            known = session.acted_for.get(user.name)
+            if (
+                known is not None and known.id == user.id
+            ):  # Hardly any session has been a given user.
+                now = database.store.user_by_id(user.id)
+                _user_settled(session, user, now, is_author=session is author)
 
 
 def _user_settled(sql: "SqlSession", was: User, user: User | None, *, is_author: bool) -> None:
@@ -68,8 +71,7 @@ def _user_settled(sql: "SqlSession", was: User, user: User | None, *, is_author:
     A session that may no longer be who it acts for is ended: to go on as another would put its rows in
     the wrong place.
     """
-    known = sql.acted_for.get(was.name)
-    if known is None or known.id != was.id or known == user:
+    if sql.acted_for[was.name] == user:
         return
     acting = was.id in (sql.login_user.id, sql.session_user.id, sql.user.id)
     if user is not None:
