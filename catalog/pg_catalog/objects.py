@@ -313,10 +313,19 @@ class CatalogObjects:
             return index_definition(table, index, pretty=pretty)
         return index_column(table, index, column, pretty=pretty)
 
-    def _view(self, relation: int | str, _pretty: bool | int = False) -> str | None:
+    def _view(self, relation: int | str, form: bool | int = False) -> str | None:
+        """pg_get_viewdef. form: whether it is pretty, or how long lines of the pretty form may be."""
         oid = relation if isinstance(relation, int) else self.object_oid("regclass", relation)
         found = self._visible.relations_by_oid.get(oid) if oid is not None else None
-        return None if found is None else view_definition(found, self._visible.view_text)
+        if found is None:
+            return None
+        lines = type(form) is int
+        return view_definition(
+            found,
+            self._visible.view_text,
+            pretty=lines or bool(form),
+            wrap=int(form) if lines else 0,
+        )
 
     def _changes(self, oid: int, _triggers: bool) -> int:
         found = self._visible.relations_by_oid.get(oid)

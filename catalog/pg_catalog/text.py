@@ -213,10 +213,21 @@ def options_of(view: View) -> tuple[str] | None:
     return (f"check_option={view.check_option}",) if view.check_option else None
 
 
-def view_definition(relation: Relation, text_of: Callable[[View], str]) -> str | None:
-    """pg_get_viewdef: a view's query with its semicolon; None for a table. text_of: see `Visible`."""
+def as_written(view: View) -> str:
+    """A view's query as its text is kept."""
+    return f" {view.query.strip().rstrip(';')}"
+
+
+def view_definition(
+    relation: Relation,
+    text_of: Callable[[View, bool, int], str],
+    *,
+    pretty: bool = False,
+    wrap: int = 0,
+) -> str | None:
+    """pg_get_viewdef: a view's query with its semicolon; None for a table. text_of: `Visible.view_text`."""
     view = as_view(relation)
-    return None if view is None else f" {text_of(view).strip().rstrip(';')};"
+    return None if view is None else f"{text_of(view, pretty, wrap)};"
 
 
 def _names(table: Table, columns: Sequence[int]) -> str:

@@ -21,7 +21,7 @@ from catalog.model import (
 )
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation, all_relations
-from catalog.pg_catalog.text import default_definition, quote_identifier
+from catalog.pg_catalog.text import as_written, default_definition, quote_identifier
 from catalog.row_types import row_user_type
 from catalog.types.composite import CompositeDefinition
 from catalog.types.enum import EnumDefinition
@@ -58,7 +58,8 @@ class Visible:
         millions. find_user, find_role: one of them, by id and by its role's OID. version: of the
         catalog. system_relations: shapes of `system.*`. is_populated: whether `user` can read a
         materialized view. updatable: the ids of a view's columns that can be assigned, None where not even
-        its rows can be deleted; ask `changes_of`. check_text: what stands in the parentheses of a CHECK of a
+        its rows can be deleted; ask `changes_of`. view_text: a view's query, pretty or not, in lines
+        that are so long. check_text: what stands in the parentheses of a CHECK of a
         table, with or without the parentheses that nobody needs. check_columns: the ids of the columns that
         it names, in the order in which it does. database_comment: COMMENT ON DATABASE, "" for none.
     """
@@ -76,7 +77,7 @@ class Visible:
     system_relations: tuple[CatalogRelation, ...] = ()
     types: tuple[UserType, ...] = ()
     is_populated: Callable[[Table], bool] = lambda _view: True
-    view_text: Callable[[View], str] = lambda view: view.query
+    view_text: Callable[[View, bool, int], str] = lambda view, _pretty, _wrap: as_written(view)
     check_text: Callable[[Table, str, bool], str] = lambda _table, text, pretty: (
         text if pretty else f"({text})"
     )

@@ -38,7 +38,7 @@ from kalam_pg.sql.bind_target import updatable
 from kalam_pg.sql.definition_text import check_columns, check_text
 from kalam_pg.sql.scope import SEQUENCE, BindScope
 from kalam_pg.sql.tree import Query, VirtualScan
-from kalam_pg.sql.view_text import current_text
+from kalam_pg.sql.view_text import Form, current_text
 from kalam_pg.sql.walk import walk
 from storage.layout import Row, Value
 
@@ -159,7 +159,9 @@ class Catalogue:
             system_relations=SYSTEM_RELATIONS,
             types=tuple(_values(snapshot.types)),
             is_populated=lambda view: self.is_populated(transaction, view, user),
-            view_text=lambda view: current_text(view, snapshot, search_path, virtual_columns),
+            view_text=lambda view, pretty, wrap: current_text(
+                view, snapshot, search_path, virtual_columns, Form(pretty, wrap)
+            ),
             check_text=lambda table, text, pretty: check_text(
                 table, text, BindScope(snapshot, (table.namespace, "public")), pretty=pretty
             ),

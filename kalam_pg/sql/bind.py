@@ -188,7 +188,7 @@ def _view(state: Binding, view: View) -> Query:
     views = [one for one in state.views if not one.endswith(FUNCTION)]
     if name in state.views or len(views) >= _VIEWS_DEEP_MAX:
         raise FeatureNotSupportedError(f'view "{view.name}" refers to itself or nests too deeply')
-    before = (state.scope, state.text, state.views, state.inside)
+    before = (state.scope, state.text, state.views, state.inside, state.trace)
     scope = state.scope
     path = (view.namespace, *(s for s in scope.search_path if s != view.namespace))
     snapshot: RelationSource = scope.snapshot
@@ -199,6 +199,7 @@ def _view(state: Binding, view: View) -> Query:
     state.scope = BindScope(snapshot, path, scope.virtual, (), scope.types)
     state.views_characters += len(state.text) + len(view.query)
     state.text, state.views, state.inside = view.query, (*state.views, name), ()
+    state.trace = None
     try:
         statement = parse(view.query)[0]
         assert isinstance(statement, QueryStatement)
@@ -207,7 +208,7 @@ def _view(state: Binding, view: View) -> Query:
         error.position = 0  # It counts in the view's text, which the client has not sent.
         raise
     finally:
-        state.scope, state.text, state.views, state.inside = before
+        state.scope, state.text, state.views, state.inside, state.trace = before
 
 
 BIND_VIEW.append(_view)

@@ -85,7 +85,11 @@ def bind_expr(level: Level, node: exp.Expr) -> Expr:
         if type(node) is exp.Star:
             raise SqlSyntaxError('syntax error at or near "*"', position=position(node))
         raise unsupported(type(node).__name__.upper(), node)
-    return handler(level, node)
+    bound = handler(level, node)
+    trace = level.state.trace
+    if trace is not None:
+        trace.note(node, bound)
+    return bound
 
 
 def bind_condition(level: Level, node: exp.Expr, construct: str) -> Expr:

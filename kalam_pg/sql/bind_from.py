@@ -21,7 +21,7 @@ from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_call import call_name
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_records import record_query, records_as, rows_spread
-from kalam_pg.sql.bind_using import natural, using_condition
+from kalam_pg.sql.bind_using import join_kind, natural, using_condition
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.lateral_sides import refuse_lateral
 from kalam_pg.sql.positions import mark, position
@@ -104,6 +104,14 @@ def _lateral_item(level: Level, before: Sequence[Item], node: exp.Expr) -> FromI
 
 def _item(level: Level, node: exp.Expr) -> FromItem:
     """Bind one item and add what it makes visible to `level.items`."""
+    made = _bound_item(level, node)
+    trace = level.state.trace
+    if trace is not None:
+        trace.items[id(node)] = node, made
+    return made
+
+
+def _bound_item(level: Level, node: exp.Expr) -> FromItem:
     kind = type(node)
     if kind is exp.Table:
         if node.args.get("sample"):
@@ -432,7 +440,7 @@ def _parenthesised(level: Level, node: exp.Expr) -> FromItem:
 def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) -> FromItem:
     consumed(join, "this", "side", "kind", "method", "on", "using", "alias")
     args = join.args
-    kind = _join_kind(args)
+    kind = join_kind(args)
     left_items = list(level.items)
     hidden = level.hidden
     right = _lateral_item(level, before, args["this"])
@@ -450,6 +458,8 @@ def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) 
         condition = using_condition(
             level, kind, left_items, right_items, names, position(join), args.get("alias")
         )
+        if level.state.trace is not None:
+            level.state.trace.note_using(join, names, level.items)
     elif args.get("on") is not None:
         # ON sees the two sides of its join, not what stands before a comma.
         level.hidden = [*before]
@@ -464,11 +474,3 @@ def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) 
     for item in right_items if kind in {"left", "full"} else ():
         item.nullable = True
     return Join(kind, left, right, condition)
-
-
-def _join_kind(args: dict[str, object]) -> str:
-    side = str(args.get("side") or "").lower()
-    if side:
-        return side
-    word = str(args.get("kind") or "").lower()
-    return "cross" if word == "cross" else "inner"

@@ -109,9 +109,9 @@ def group_item(level: Level, node: exp.Expr, targets: list[Target]) -> tuple[Exp
     """
     expr: Expr | None = None
     place: int | None = None
-    if not (_bare_name(node) and resolve_column(level, node.args["this"].name, 0) is not None):
+    if not (is_bare_name(node) and resolve_column(level, node.args["this"].name, 0) is not None):
         # A column of FROM has precedence over an output name here; an output name over none.
-        place = _output_place(level, node, targets, "GROUP BY")
+        place = output_place(level, node, targets, "GROUP BY")
     if place is not None:
         expr = settle_target(level, targets, place)
     if expr is None:
@@ -139,7 +139,8 @@ def _check_no_aggregate(node: Node, at: int, depth: int = 0) -> None:
         _check_no_aggregate(child, at, inside)
 
 
-def _bare_name(node: exp.Expr) -> bool:
+def is_bare_name(node: exp.Expr) -> bool:
+    """Whether it is a name without a relation's before it."""
     return (
         type(node) is exp.Column
         and node.args.get("table") is None
@@ -159,13 +160,14 @@ def settle_target(level: Level, targets: list[Target], index: int) -> Expr:
 
 def _by_output(level: Level, node: exp.Expr, targets: list[Target], clause: str) -> Expr | None:
     """The output column that a bare name or an ordinal means (SQL92 rules), or None."""
-    place = _output_place(level, node, targets, clause)
+    place = output_place(level, node, targets, clause)
     return None if place is None else settle_target(level, targets, place)
 
 
-def _output_place(level: Level, node: exp.Expr, targets: list[Target], clause: str) -> int | None:
+def output_place(level: Level, node: exp.Expr, targets: list[Target], clause: str) -> int | None:
+    """Which output column a bare name or an ordinal means."""
     at = position(node)
-    if _bare_name(node):
+    if is_bare_name(node):
         name = node.args["this"].args["this"]
         found: int | None = None
         for index, target in enumerate(targets):

@@ -66,6 +66,14 @@ BIND_QUERY.append(bind_query)
 
 def query_at(level: Level, node: exp.Expr, *, resolve: bool = True) -> Query:
     """A query whose own level is `level`."""
+    made = _query_at(level, node, resolve=resolve)
+    trace = level.state.trace
+    if trace is not None:
+        trace.queries[id(node)] = node, level, made
+    return made
+
+
+def _query_at(level: Level, node: exp.Expr, *, resolve: bool) -> Query:
     with_ = bind_with(level, node)
     kind = type(node)
     if kind is exp.Select:

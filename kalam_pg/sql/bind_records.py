@@ -19,10 +19,10 @@ from kalam_pg.sql.positions import mark, position
 from kalam_pg.sql.scope import BindScope, Level
 from kalam_pg.sql.statements import TypeName
 
-_DEFINED = frozenset(
+RECORDS_DEFINED = frozenset(
     f"{of}_to_{what}" for of in ("json", "jsonb") for what in ("record", "recordset")
 )
-_POPULATE = frozenset(name.replace("_to_", "_populate_") for name in _DEFINED)
+_POPULATE = frozenset(name.replace("_to_", "_populate_") for name in RECORDS_DEFINED)
 
 
 def record_query(
@@ -34,10 +34,10 @@ def record_query(
     name, arguments = call.args["this"], call.expressions
     if name in _POPULATE and definitions and len(arguments) == 2 and _is_no_record(arguments[0]):
         name, arguments = name.replace("_populate_", "_to_"), arguments[1:]
-    if name in _DEFINED and len(arguments) == 1 and definitions:
+    if name in RECORDS_DEFINED and len(arguments) == 1 and definitions:
         columns = [(d.args["this"].name, type_name(d.args["kind"])) for d in definitions]
         return _query(level.state.scope, name, arguments[0], columns, call)
-    if name in _DEFINED and not definitions:
+    if name in RECORDS_DEFINED and not definitions:
         raise SqlSyntaxError(
             'a column definition list is required for functions returning "record"',
             position=position(call),

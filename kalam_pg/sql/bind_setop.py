@@ -177,7 +177,7 @@ def _order(order: exp.Order, relation: int, columns: Sequence[OutputColumn]) -> 
     keys = []
     for item in order.expressions:
         node = item.args["this"]
-        index = _which(node, columns)
+        index = output_named(node, columns)
         column = columns[index]
         ordering(column.type, position(node))
         ref = ColumnRef(relation, index, column.name, column.type, column.typmod, position(node))
@@ -185,7 +185,8 @@ def _order(order: exp.Order, relation: int, columns: Sequence[OutputColumn]) -> 
     return tuple(keys)
 
 
-def _which(node: exp.Expr, columns: Sequence[OutputColumn]) -> int:
+def output_named(node: exp.Expr, columns: Sequence[OutputColumn]) -> int:
+    """Which output column an item of ORDER BY means. Raises 42P10, 42703, 0A000."""
     at = position(node)
     if type(node) is exp.Literal and not node.args["is_string"] and node.args["this"].isdigit():
         index = int(node.args["this"])

@@ -101,3 +101,12 @@ def _merged(level: Level, kind: str, a: Expr, b: Expr, name: str, at: int) -> Ex
     if kind == "right":
         return right
     return left if left is a or right is not b or kind == "left" else right
+
+
+def join_kind(args: dict[str, object]) -> str:
+    """Which it is of inner, left, right, full and cross, of a join's node."""
+    side = str(args.get("side") or "").lower()
+    if side:
+        return side
+    word = str(args.get("kind") or "").lower()
+    return "cross" if word == "cross" else "inner"

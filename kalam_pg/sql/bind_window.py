@@ -18,7 +18,7 @@ from kalam_pg.sql.tree import Expr, Frame, SortKey
 from kalam_pg.sql.walk import column_refs, location
 
 # What a RANGE offset is for each type that may be ordered by.
-_RANGE_OFFSETS: dict[PgType, PgType] = {
+RANGE_OFFSETS: dict[PgType, PgType] = {
     types.INT2: types.INT8, types.INT4: types.INT8, types.INT8: types.INT8,
     types.FLOAT4: types.FLOAT8, types.FLOAT8: types.FLOAT8, types.NUMERIC: types.NUMERIC,
     types.DATE: types.INTERVAL, types.TIMESTAMP: types.INTERVAL, types.TIME: types.INTERVAL,
@@ -77,13 +77,13 @@ def _bound(
                 position=window_at,
             )
         kind = keys[0].expr.type
-        if kind not in _RANGE_OFFSETS:
+        if kind not in RANGE_OFFSETS:
             raise FeatureNotSupportedError(
                 "RANGE with offset PRECEDING/FOLLOWING is not supported for column type "
                 f"{kind.sql_name}",
                 position=position(bound),
             )
-        target = _RANGE_OFFSETS[kind]
+        target = RANGE_OFFSETS[kind]
     cast = coerce(level.state, offset, target, "i" if mode == "range" else "a")
     if cast is None and mode == "range":
         raise FeatureNotSupportedError(

@@ -160,6 +160,9 @@ def _recursive(
     level.ctes = outer
     kinds = [c.type for c in start.columns]
     result = combine(inner, node, start, cast_or_same(level, step, kinds))
+    trace = level.state.trace
+    if trace is not None:
+        trace.queries[id(node)] = node, inner, result
     for index, (before, after) in enumerate(zip(start.columns, result.columns, strict=True)):
         if before.type is not after.type or before.typmod != after.typmod:
             was = types.format_type(before.type, before.typmod)

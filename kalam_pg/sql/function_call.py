@@ -133,7 +133,10 @@ def overload_call(
         raise WrongObjectTypeError(
             f"{_shown(chosen)} is a procedure", hint="To call a procedure, use CALL.", position=at
         )
-    return Called(chosen, input_values(level, chosen, values), at)
+    made = Called(chosen, input_values(level, chosen, values), at)
+    if level.state.trace is not None:
+        level.state.trace.calls[at] = made
+    return made
 
 
 def _shown(chosen: Chosen) -> str:
@@ -200,7 +203,7 @@ def path_of(function: Function, search_path: Sequence[str]) -> tuple[str, ...]:
 @contextmanager
 def body_scope(state: Binding, function: Function) -> Iterator[None]:
     """Names mean what they mean in a function's body; errors have no place in the client's text."""
-    before = (state.scope, state.text, state.views, state.inside)
+    before = (state.scope, state.text, state.views, state.inside, state.trace)
     scope = state.scope
     path = path_of(function, scope.search_path)
     snapshot: RelationSource = scope.snapshot
@@ -212,6 +215,7 @@ def body_scope(state: Binding, function: Function) -> Iterator[None]:
     state.text = function.body
     state.views = (*state.views, f"{function.namespace}.{function.name}{FUNCTION}")
     state.inside = (*state.inside, function.id)
+    state.trace = None
     try:
         yield
     except KalamError as error:
@@ -220,7 +224,7 @@ def body_scope(state: Binding, function: Function) -> Iterator[None]:
             error.context = f'SQL function "{function.name}" during inlining'
         raise
     finally:
-        state.scope, state.text, state.views, state.inside = before
+        state.scope, state.text, state.views, state.inside, state.trace = before
 
 
 def enter(level: Level, call: Called) -> None:

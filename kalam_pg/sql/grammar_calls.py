@@ -115,6 +115,7 @@ class CallGrammar(SpecialGrammar):
         token = self.advance()
         spec = exp.WindowSpec(kind=token.key.upper())
         if self.accept("between"):
+            spec.meta["between"] = True
             start = self._bound()
             self.expect("and")
             end = self._bound()

@@ -267,7 +267,7 @@ class ExpressionGrammar(CallGrammar):
                     f"wrong number of parameters on {side} side of OVERLAPS expression",
                     position=self.offset + row.meta["start"] + 1,
                 )
-        return self.made("overlaps", token, [*left.expressions, *right.expressions])
+        return self.spelled("overlaps", token, [*left.expressions, *right.expressions])
 
     def _prefixed(self, symbol: str, schema: str, token: Token, operand: exp.Expr) -> exp.Expr:
         node: exp.Expr = (

@@ -368,7 +368,10 @@ class QueryGrammar(FromGrammar):
         while True:
             token = self.token
             if self.at("limit"):
-                self._once(query, "limit", self._limit(), token)
+                limit = self._limit()
+                if limit is None:
+                    query.meta["limit all"] = True  # It is shown.
+                self._once(query, "limit", limit, token)
             elif self.at("fetch"):
                 self._once(query, "limit", self._fetch(), token)
             elif self.at("offset"):

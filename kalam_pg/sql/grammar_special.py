@@ -90,7 +90,7 @@ class SpecialGrammar(TypeGrammar):
         if word == "collation" and self.peek().key == "for":
             self.advance()
             self.advance()
-            return self.made("pg_collation_for", token, self.parenthesised(self.expression))
+            return self.spelled("pg_collation_for", token, self.parenthesised(self.expression))
         return None
 
     def _special_readers(self) -> dict[str, Callable[[Token], exp.Expr]]:
@@ -111,6 +111,12 @@ class SpecialGrammar(TypeGrammar):
     def made(self, name: str, token: Token, arguments: list[exp.Expr]) -> exp.Anonymous:
         """A call that stands where `token` stands."""
         return mark(exp.Anonymous(this=name, expressions=arguments), token.start)
+
+    def spelled(self, name: str, token: Token, arguments: list[exp.Expr]) -> exp.Anonymous:
+        """A call that is written in a way of its own, as it is shown again."""
+        node = self.made(name, token, arguments)
+        node.meta["syntax"] = True
+        return node
 
     def _word_literal(self, token: Token, value: str) -> exp.Expr:
         return mark(exp.Literal(this=value, is_string=True), token.start)
@@ -190,7 +196,7 @@ class SpecialGrammar(TypeGrammar):
         self.expect("from")
         source = self.expression()
         self.expect(")")
-        return self.made("extract", token, [field, source])
+        return self.spelled("extract", token, [field, source])
 
     def _position(self, token: Token) -> exp.Expr:
         self.expect("(")
@@ -198,7 +204,7 @@ class SpecialGrammar(TypeGrammar):
         self.expect("in")
         whole = self.restricted_expression()
         self.expect(")")
-        return self.made("position", token, [whole, part])
+        return self.spelled("position", token, [whole, part])
 
     def _substring(self, token: Token) -> exp.Expr:
         """Either substring(a, b, c), or the FROM, FOR, SIMILAR forms."""
@@ -206,6 +212,7 @@ class SpecialGrammar(TypeGrammar):
         if self.accept(")"):
             return self.made("substring", token, [])
         this = self.expression()
+        made = self.spelled
         if self.accept("similar"):
             pattern = self.expression()
             self.expect("escape")
@@ -213,11 +220,12 @@ class SpecialGrammar(TypeGrammar):
         elif self.at("from", "for"):
             arguments = [this, *self._from_for(token)]
         else:
+            made = self.made
             arguments = [this]
             while self.accept(","):
                 arguments.append(self.expression())
         self.expect(")")
-        return self.made("substring", token, arguments)
+        return made("substring", token, arguments)
 
     def _from_for(self, token: Token) -> list[exp.Expr]:
         """FROM a [FOR b], FOR b [FROM a]; without FROM it begins at 1."""
@@ -234,7 +242,9 @@ class SpecialGrammar(TypeGrammar):
     def _overlay(self, token: Token) -> exp.Expr:
         self.expect("(")
         arguments = [self.expression()]
+        made = self.made
         if self.accept("placing"):
+            made = self.spelled
             arguments.append(self.expression())
             self.expect("from")
             arguments.append(self.expression())
@@ -244,7 +254,7 @@ class SpecialGrammar(TypeGrammar):
             while self.accept(","):
                 arguments.append(self.expression())
         self.expect(")")
-        return self.made("overlay", token, arguments)
+        return made("overlay", token, arguments)
 
     def _trim(self, token: Token) -> exp.Expr:
         self.expect("(")
@@ -261,7 +271,7 @@ class SpecialGrammar(TypeGrammar):
                 while self.accept(","):
                     arguments.append(self.expression())
         self.expect(")")
-        return self.made(name, token, arguments)
+        return self.spelled(name, token, arguments)
 
     def _normalize(self, token: Token) -> exp.Expr:
         self.expect("(")
@@ -272,7 +282,7 @@ class SpecialGrammar(TypeGrammar):
             at = self.advance()
             arguments.append(self._word_literal(at, at.key.upper()))
         self.expect(")")
-        return self.made("normalize", token, arguments)
+        return self.spelled("normalize", token, arguments)
 
     def _treat(self, token: Token) -> exp.Expr:
         self.unsupported("TREAT", token)

@@ -21,6 +21,7 @@ from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from kalam_pg.functions.table import Overload
 from kalam_pg.sql.relation_source import RelationSource
 from kalam_pg.sql.system_columns import INDEXES, system_column, unsupported
+from kalam_pg.sql.traced import Trace
 from kalam_pg.sql.tree import (
     Aggregate,
     Call,
@@ -74,10 +75,7 @@ SPENT_MAX, SPENT_PER_CHARACTER = 2_000, 8
 
 
 class Named(NamedTuple):
-    """A reference to a table or view in a statement's text.
-
-    alias, columns: whether it has an alias, and one with names of columns. only: whether ONLY is before it.
-    """
+    """A reference to a table or view in a text; whether it has an alias, names of columns in it, ONLY."""
 
     relation: Relation
     alias: bool
@@ -104,7 +102,7 @@ class Binding:
     that stand for arguments of calls. calls: how many there are. over_rows: what is being bound is computed
     for each row. read_anew: ids of the tables that volatile functions read, with the name of one and where
     it is called. runs: calls that come before the statement. aggregates: those that people made, by their
-    ids and the types of their arguments.
+    ids and the types of their arguments. trace: what becomes of each node, where that is asked for.
     """
 
     scope: BindScope
@@ -133,6 +131,7 @@ class Binding:
     runs: list[FunctionRun] = field(default_factory=list)
     arguments: set[int] = field(default_factory=set)
     aggregates: dict[tuple[int, tuple[PgType, ...]], Overload] = field(default_factory=dict)
+    trace: Trace | None = None
 
     def spend(self, expressions: int) -> None:
         """Note that so many have been bound. Raises 54001 when they are out of all proportion to the text."""
