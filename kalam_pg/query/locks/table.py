@@ -194,11 +194,15 @@ class LockTable:
         if tablet in self._locks:
             return
         owners: dict[Owner, None] = {}
+        known: object = None  # All rows of an owner share it: there may be a million of them.
         for name, there in self._locks.items():
-            if is_row_of(tablet, name):
-                owners.update(dict.fromkeys(holders_of(there)))
-                if isinstance(there, Lock):
-                    owners.update(dict.fromkeys([request.owner for request in there.queue]))
+            if there is known or name.__class__ is not tuple or name[0] != tablet:
+                continue
+            owners.update(dict.fromkeys(holders_of(there)))
+            if isinstance(there, Lock):
+                owners.update(dict.fromkeys([request.owner for request in there.queue]))
+            else:
+                known = there
         for owner in owners:
             if isinstance(owner, LockOwner):
                 owner.held.append(tablet)
