@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from storage.cold import index_file
+
 Damage = Callable[[Path], None]
+
+INDEX = index_file.PREFIX
 
 
 class NothingToDamageError(Exception):
@@ -30,7 +34,10 @@ def at_random(random: Random) -> Aimed:
 
     def do(directory: Path) -> None:
         own = Random(seed)
-        path = own.choice(sorted(directory.iterdir()))
+        found = sorted(directory.iterdir())
+        if kind == "lost":
+            found = [path for path in found if INDEX not in path.name]  # That is made anew.
+        path = own.choice(found)
         data = bytearray(path.read_bytes())
         at = own.randrange(len(data))
         if kind == "bit":
@@ -60,7 +67,7 @@ def aimed(older: Path, others: list[Path]) -> Iterator[Aimed]:
     yield Aimed("the directory of the user's table is empty", _emptied)
     yield Aimed("an older copy of the directory is put back", lambda d: _put_back(d, older))
     yield Aimed("an older manifest has the newest one's name", lambda d: _older_manifest(d, older))
-    for kind in (".parquet", ".keys"):
+    for kind in (".parquet", ".keys", INDEX):
         yield Aimed(f"two {kind} are swapped", lambda d, kind=kind: _swapped(d, kind))
         yield Aimed(
             f"a {kind} is another tablet's", lambda d, kind=kind: _foreign(d, others[0], kind)
@@ -140,8 +147,10 @@ def _write(path: Path, document: dict[str, object], *, rehash: bool) -> None:
 
 
 def _whole_files() -> Iterator[Aimed]:
-    for kind in ("manifest", ".parquet", ".keys"):
+    for kind in ("manifest", ".parquet", ".keys", INDEX):
         for how, change in _CHANGES.items():
+            if (kind, how) == (INDEX, "is lost"):
+                continue  # No damage: it is made anew.
 
             def do(
                 directory: Path, kind: str = kind, change: Callable[[bytes], bytes | None] = change

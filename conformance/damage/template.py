@@ -1,15 +1,25 @@
 """A data directory with many small tablets, and copies of it at an earlier time."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
+import trio
+
 from kalam_pg import embed
+from kalam_pg.jobs.indexing import IndexFiles
+from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.jobs.retention import retain
+from kalam_pg.query.database import Database
+from storage.cold import index_file
 from tests.wire.server import PASSWORD
 
 USERS = ("ada", "bob")
 WIDE_EVERY = 4
 """Every so many tables have more rows: their segments are compressed, and read in pieces."""
+
+INDEXED_EVERY = 8
+"""And so many have an index and yet more, so that segments have index files."""
 
 
 Place = tuple[str, str]
@@ -33,10 +43,12 @@ def prepare(directory: Path, tables: int, *, trimmed: bool) -> tuple[Path, dict[
             root.execute_sql(
                 f"CREATE TABLE {name} (id INT PRIMARY KEY, k INT, body TEXT) WITH ({options})"
             )
+        for name in filter(_is_indexed, names):
+            root.execute_sql(f"CREATE INDEX ON {name} (k, id)")
         sessions = [database.connect(user).create_session() for user in USERS]
         for step in range(4):
-            for number, name in enumerate(names):
-                rows = 900 if number % WIDE_EVERY == 0 else 30
+            for name in names:
+                rows = _rows(name)
                 for session in sessions:
                     for text in _changes(name, rows, step):
                         session.execute_sql(text)
@@ -49,6 +61,7 @@ def prepare(directory: Path, tables: int, *, trimmed: bool) -> tuple[Path, dict[
         assert services is not None
         # Older manifests go: of one that is lost then, nobody could tell.
         database.wait(lambda: retain(services.database, services.jobs))
+        database.wait(partial(_indexed, services.database, services.jobs))
         catalog, store = services.database.catalog, services.database.store
         users = {user: store.user_by_name(user) for user in USERS}
         ids = {table.name: table.id for table in catalog.tables.values()}
@@ -59,6 +72,26 @@ def prepare(directory: Path, tables: int, *, trimmed: bool) -> tuple[Path, dict[
             for name in names
         }
     return older, places
+
+
+async def _indexed(database: Database, jobs: Jobs) -> None:
+    """The index files are there, whoever makes them."""
+    await IndexFiles(database, jobs).build_due()
+    while True:
+        if not any(job.type == "index" and job.status == "running" for job in jobs):
+            return
+        await trio.sleep(0.01)
+
+
+def _is_indexed(name: str) -> bool:
+    return int(name.removeprefix("t")) % INDEXED_EVERY == 1
+
+
+def _rows(name: str) -> int:
+    """How many each step puts into a table."""
+    if _is_indexed(name):
+        return index_file.ROWS_MIN
+    return 900 if int(name.removeprefix("t")) % WIDE_EVERY == 0 else 30
 
 
 def _changes(table: str, rows: int, step: int) -> list[str]:

@@ -199,6 +199,9 @@ def check(stream: BinaryIO, segment: Segment) -> None:
             if key < last or row >= segment.rows:
                 raise DataCorruptedError(f"an index file of segment {segment.file} has no order")
             last = key
+    stream.seek(start + (head.ends[-1] if head.ends else 0))
+    if stream.read(1):
+        raise _damaged(segment)
 
 
 def _damaged(segment: Segment) -> DataCorruptedError:

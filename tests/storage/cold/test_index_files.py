@@ -126,6 +126,8 @@ def test_no_flipped_bit_passes(entries):
     for length in (0, 5, 20, len(data) - 1):
         with pytest.raises(DataCorruptedError):
             index_file.check(BytesIO(data[:length]), segment)
+    with pytest.raises(DataCorruptedError):
+        index_file.check(BytesIO(data + b"\0"), segment)
     with pytest.raises(DataCorruptedError, match="that of another"):
         index_file.check(BytesIO(data), replace(segment, sha256="cd" * 32))
 
