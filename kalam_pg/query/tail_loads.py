@@ -23,16 +23,25 @@ class TailLoads:
         self._running: dict[Tablet, trio.Event] = {}
 
     async def load(self, tablet: Tablet, view: View) -> None:
-        """Have the tail that the view needs in memory, as far as nobody throws it out again."""
+        """Have the tail that the view needs in memory, as far as nobody throws it out again.
+
+        The view is held meanwhile, whoever else gives it back: of what came behind it nothing may be trimmed
+        before the tail has it.
+        """
         while (other := self._running.get(tablet)) is not None:
             await other.wait()
             if tablet.warm(view):
                 return
+        await (
+            trio.lowlevel.checkpoint_if_cancelled()
+        )  # Whose view is given back, is cancelled first.
         ended = self._running[tablet] = trio.Event()
+        view.acquire()
         try:
             # A thread comes to its end though its task is cancelled: what it has made is taken.
             tablet.install(await trio.to_thread.run_sync(tablet.load, view))
         finally:
+            view.release()
             del self._running[tablet]
             ended.set()
 
