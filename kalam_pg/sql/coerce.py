@@ -268,6 +268,8 @@ def argument(state: Binding, expr: Expr, declared: PgType) -> Expr:
     if expr.type is declared or declared is types.ANY:
         return settled_row(state, expr) if type(expr) is RowExpr else expr
     result = coerce(state, expr, declared, "i")
+    if result is None and expr.type is types.RECORD:
+        raise no_record_cast(expr, declared)
     assert result is not None, f"{expr.type} was found to fit {declared}"
     return result
 

@@ -98,6 +98,8 @@ def can_coerce(source: PgType, target: PgType) -> bool:
         if source.element is types.VECTOR:
             return False  # Its elements are tuples: what takes arrays would see another dimension.
         return target.name not in _ARRAYS or source.element is not None
+    if source is types.RECORD and composite_of(target) is not None:
+        return True  # Whether its fields fit is told when it is cast.
     return find_cast(source, target, "i") is not None
 
 

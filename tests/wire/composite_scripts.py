@@ -574,3 +574,45 @@ LATER = r"""
     SELECT * FROM generate_series(1,2) g, LATERAL (SELECT row(g,'x',g)::pt AS c) l
     SELECT (l.c).* FROM generate_series(1,2) g, LATERAL (SELECT row(g,'x',g)::pt AS c) l
     """
+
+PASSED = r"""
+    CREATE TYPE pair AS (a int, b text)
+    CREATE TYPE deep AS (p pair, n numeric(6,2))
+    CREATE FUNCTION fp(p pair) RETURNS text LANGUAGE sql AS 'SELECT (p).a || coalesce((p).b, ''?'')'
+    CREATE FUNCTION fd(p deep) RETURNS text LANGUAGE sql AS 'SELECT (p).n::text || fp((p).p)'
+    CREATE FUNCTION over(p pair) RETURNS text LANGUAGE sql AS 'SELECT ''pair'''
+    CREATE FUNCTION over(p deep) RETURNS text LANGUAGE sql AS 'SELECT ''deep'''
+    CREATE FUNCTION fany(p anyelement) RETURNS anyelement LANGUAGE sql AS 'SELECT p'
+    CREATE TABLE given (id int PRIMARY KEY, b text)
+    INSERT INTO given VALUES (1, 'x'), (2, NULL)
+    CREATE FUNCTION fw(p given) RETURNS int LANGUAGE sql AS 'SELECT (p).id'
+    SELECT fp(ROW(1, 'x'))
+    SELECT fp((1, 'x'))
+    SELECT fp(ROW(1, NULL))
+    SELECT fp(ROW(1))
+    SELECT fp(ROW(1, 2))
+    SELECT fp(ROW(1, 'x', 3))
+    SELECT fp(ROW('1', 'x'))
+    SELECT fp(ROW(1.5, 'x'))
+    SELECT fp(ROW('q', 'x'))
+    SELECT fp(p => ROW(3, 'z'))
+    SELECT fd(ROW(ROW(1, 'x'), 2.345))
+    SELECT fd(ROW(ROW(1, 'x')::pair, 2))
+    SELECT over(ROW(1, 'x'))
+    SELECT fp(ROW(id, b)) FROM given ORDER BY id
+    SELECT fw(ROW(1, 'x'))
+    SELECT fw(given) FROM given ORDER BY 1
+    SELECT fp(r) FROM (SELECT ROW(1, 'x') AS r) s
+    SELECT fp((SELECT ROW(1, 'x')))
+    SELECT fp(ROW(given.*)) FROM given ORDER BY 1
+    SELECT fp(given.*) FROM given
+    SELECT fp(NULL)
+    SELECT fp('(4,r)')
+    SELECT * FROM fp(ROW(1, 'x'))
+    SELECT fp(CASE WHEN true THEN ROW(1, 'x') END)
+    SELECT fp(ROW())
+    SELECT pg_typeof(fp(ROW(1, 'x')))
+    SELECT count(fp(ROW(id, b))) FROM given
+    PREPARE q(int) AS SELECT fp(ROW($1, 'x'))
+    EXECUTE q(5)
+    """

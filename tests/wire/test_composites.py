@@ -21,6 +21,7 @@ from tests.wire.composite_scripts import (
     MORE,
     MORE_ROWS,
     PARTS,
+    PASSED,
     QUESTIONS,
     ROWS,
     USED,
@@ -39,8 +40,8 @@ def sides(servers):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
-    [USED, ALTERED, PARTS, ROWS, MORE_ROWS, DEFINED],
-    ids=["used", "altered", "parts", "rows", "more", "defined"],
+    [USED, ALTERED, PARTS, ROWS, MORE_ROWS, DEFINED, PASSED],
+    ids=["used", "altered", "parts", "rows", "more", "defined", "passed"],
 )
 def test_composite_types_are_postgresqls(sides, script):
     assert differences(sides, script) == []
