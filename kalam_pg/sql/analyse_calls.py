@@ -33,13 +33,17 @@ from kalam_pg.sql.user_aggregates import UserAggregate
 @shows(exp.Anonymous)
 def _call(an: Analysis, node: exp.Anonymous) -> a.Node:
     bound = an.trace.bound(node)
+    name = node.args["this"]
+    name = name if type(name) is str else name.name
+    inner = bound.aggregate if isinstance(bound, tree.OuterAggregate) else bound
+    if isinstance(inner, tree.Aggregate | tree.Window):
+        # Of an aggregate that somebody made the binder calls the functions, where the aggregate stands.
+        return aggregate_call(an, node)
     called = an.trace.calls.get(position(node))
-    if isinstance(called, Called):
+    if isinstance(called, Called) and called.function.name == name:
         return _of_people(an, node, called)
     if bound is None:
         raise Unshown("call")
-    name = node.args["this"]
-    name = name if type(name) is str else name.name
     if node.meta.get("keyword"):
         return _words(name, node)
     match bound:
@@ -47,8 +51,6 @@ def _call(an: Analysis, node: exp.Anonymous) -> a.Node:
             return _listed(an, name, node, bound)
         case tree.OuterAggregate(aggregate=tree.Grouping() as inner):
             return _listed(an, name, node, inner)
-        case tree.Aggregate() | tree.OuterAggregate() | tree.Window():
-            return aggregate_call(an, node)
         case tree.Call(overload) if not isinstance(overload, UserAggregate):
             return _built_in(an, name, node, bound)
         case _:
@@ -138,6 +140,8 @@ def _variadic(
 
 def _of_people(an: Analysis, node: exp.Anonymous, called: Called) -> a.Node:
     function, chosen = called.function, called.chosen
+    if len(node.expressions) != len(chosen.types):
+        raise Unshown("call")
     args: list[a.Node] = []
     names: list[str] = []
     for item, kind in zip(node.expressions, chosen.types, strict=True):

@@ -576,12 +576,12 @@ LATER = r"""
     """
 
 PASSED = r"""
-    CREATE TYPE pair AS (a int, b text)
-    CREATE TYPE deep AS (p pair, n numeric(6,2))
-    CREATE FUNCTION fp(p pair) RETURNS text LANGUAGE sql AS 'SELECT (p).a || coalesce((p).b, ''?'')'
-    CREATE FUNCTION fd(p deep) RETURNS text LANGUAGE sql AS 'SELECT (p).n::text || fp((p).p)'
-    CREATE FUNCTION over(p pair) RETURNS text LANGUAGE sql AS 'SELECT ''pair'''
-    CREATE FUNCTION over(p deep) RETURNS text LANGUAGE sql AS 'SELECT ''deep'''
+    CREATE TYPE couple AS (a int, b text)
+    CREATE TYPE couples AS (p couple, n numeric(6,2))
+    CREATE FUNCTION fp(p couple) RETURNS text LANGUAGE sql AS 'SELECT (p).a || coalesce((p).b, ''?'')'
+    CREATE FUNCTION fd(p couples) RETURNS text LANGUAGE sql AS 'SELECT (p).n::text || fp((p).p)'
+    CREATE FUNCTION over(p couple) RETURNS text LANGUAGE sql AS 'SELECT ''couple'''
+    CREATE FUNCTION over(p couples) RETURNS text LANGUAGE sql AS 'SELECT ''couples'''
     CREATE FUNCTION fany(p anyelement) RETURNS anyelement LANGUAGE sql AS 'SELECT p'
     CREATE TABLE given (id int PRIMARY KEY, b text)
     INSERT INTO given VALUES (1, 'x'), (2, NULL)
@@ -597,7 +597,7 @@ PASSED = r"""
     SELECT fp(ROW('q', 'x'))
     SELECT fp(p => ROW(3, 'z'))
     SELECT fd(ROW(ROW(1, 'x'), 2.345))
-    SELECT fd(ROW(ROW(1, 'x')::pair, 2))
+    SELECT fd(ROW(ROW(1, 'x')::couple, 2))
     SELECT over(ROW(1, 'x'))
     SELECT fp(ROW(id, b)) FROM given ORDER BY id
     SELECT fw(ROW(1, 'x'))

@@ -15,6 +15,9 @@ CREATE FUNCTION f1(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql AS 'SELEC
 CREATE FUNCTION fset(a int) RETURNS SETOF u LANGUAGE sql AS 'SELECT * FROM u WHERE id < a';
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE TYPE pair AS (a int, b text);
+CREATE FUNCTION told(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION listed(text, text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1 || $2';
+CREATE AGGREGATE own_list (text) (sfunc = listed, stype = text, finalfunc = told);
 CREATE DOMAIN posint AS int CHECK (VALUE > 0);
 CREATE SCHEMA other;
 CREATE TABLE p (id int PRIMARY KEY, c posint);
@@ -22,6 +25,8 @@ CREATE TABLE other.o (id int PRIMARY KEY, "Mixed Case" text);
 """
 
 VIEWS = r"""
+SELECT own_list(DISTINCT s) AS a, own_list(s ORDER BY id DESC) FILTER (WHERE b) AS c,
+  own_list(v) OVER (ORDER BY id) AS o FROM t GROUP BY v, id;
 SELECT * FROM t;
 SELECT id, s FROM t WHERE id > 1 AND s = 'a' ORDER BY 1 LIMIT 3;
 SELECT id + 1, id::bigint AS big, n * 2, n + 1.5, -5, - id, 'x', NULL, NULL::int, true FROM t;
