@@ -43,6 +43,7 @@ from kalam_pg.query.predicates import (
 from kalam_pg.query.program_plan import ProgramPlan, RunCatalog
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import HotPlan, PointPlan, SelectPlan
+from kalam_pg.query.unique_lookup import unique_lookup
 from kalam_pg.query.waiting import WaitingPlan, is_waiting, waits
 from kalam_pg.sql.parts import take_parts
 from kalam_pg.sql.to_python import compile_expr
@@ -242,6 +243,7 @@ class Planner:
                 _declared(scan.table),
                 listed,
                 None if indexed is not None or listed is not None else _key_range(query, scan),
+                unique_lookup(self._rules(scan.table), equals, len(conjuncts(query.where))),
             )
         except FeatureNotSupportedError:
             return None

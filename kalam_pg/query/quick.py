@@ -1,6 +1,6 @@
 """The statements that a chat app lives on, without the general machinery: INSERT, UPDATE and DELETE of one
-row (`quick_writes`), SELECT of one row by its key, of the newest rows with a value, and of whatever is
-answered from memory. Each is a transaction of its own, or a step of a block.
+row (`quick_writes`, `quick_upsert`), SELECT of one row by its key or by a unique index, of the newest rows
+with a value, and of whatever is answered from memory. Each is a transaction of its own, or a step of a block.
 
 What is short is the way, not the meaning: same closures, same rules, same locks, same committer. Whatever
 is not plain (a lock that is taken, a row that breaks a rule, a key in a segment) is *not done* here and
@@ -23,6 +23,7 @@ from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.plan import Plan
 from kalam_pg.query.quick_rows import NotQuickError, own_tablet, picker, row_maker
+from kalam_pg.query.quick_upsert import QuickUpsert, plain_conflict
 from kalam_pg.query.quick_writes import (
     QuickChange,
     QuickInsert,
@@ -31,8 +32,9 @@ from kalam_pg.query.quick_writes import (
 )
 from kalam_pg.query.select import AtHand, HotPlan, PointPlan
 from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.unique_lookup import UniqueLookup
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sql.closures import is_given
+from kalam_pg.sql.closures import Slot, is_given
 from storage.keys import key_maker
 from storage.layout import Row
 from storage.log.view import Version
@@ -45,7 +47,7 @@ class QuickPoint:
 
     def __init__(self, plan: PointPlan, database: Database, user: User, width: int) -> None:
         """width: how many parameters the statement has."""
-        self._plan = plan
+        self._plan: PointPlan | HotPlan = plan
         self._engine = database.engine
         self._key = row_maker(plan.key, width)
         self._key_of = key_maker(range(len(plan.key)), plan.rules.kinds)
@@ -104,6 +106,63 @@ class QuickPoint:
         if plan.where is not None and plan.where(row, context) is not True:
             return None
         return tuple([closure(row, context) for closure in plan.targets])
+
+
+class QuickUnique(QuickPoint):
+    """SELECT of one row by the value of a unique index: its entry says which key the row has."""
+
+    __slots__ = ("_entries", "_entry_row")
+
+    def __init__(
+        self, plan: HotPlan, unique: UniqueLookup, database: Database, user: User, width: int
+    ) -> None:
+        """width: how many parameters the statement has."""
+        self._plan = plan
+        self._engine = database.engine
+        self._key = row_maker(unique.values, width)
+        self._key_of = key_maker(range(len(unique.values)), unique.rule.kinds)
+        self._entry_row = unique.rule.entry_row
+        self._entries = own_tablet(database, unique.rule.entries, user)
+        self._slots = plan.slots if unique.exact else None
+        self._plain = None if self._slots is None else picker(self._slots)
+        self.timed = self._slots is None or not all(map(is_given, unique.values))
+        self._tablet = own_tablet(database, plan.table, user)
+
+    def sender(self, form: RowForm) -> Callable[[EvalContext], bytes | None]:
+        """See `QuickPoint.sender`."""
+        values_of, key_of, row_of, sent = (
+            self._key,
+            self._key_of,
+            self._entry_row,
+            self._tablet.sent,
+        )
+        entries, engine, slots = self._entries, self._engine, self._slots
+        shape = None if slots is None else form.shape(slots)
+        encode = form.encode if shape is None else shape.encode
+        shapes = sent.shapes
+
+        def send(context: EvalContext) -> bytes | None:
+            values = values_of(context)
+            if None in values:
+                return None
+            entry = entries.get(engine.current, key_of(values))
+            if entry is None:
+                return None
+            if entry.__class__ is not Version:
+                raise NotQuickError
+            key = row_of(entry.row)
+            known = shapes.get(shape)
+            message = None if known is None else known.get(key)
+            if message is None:
+                row = self._row(key, context)
+                if row is None:
+                    return None
+                message = encode(row)
+                if shape is not None:
+                    sent.put(shape, key, message)
+            return message
+
+        return send
 
 
 class QuickNewest:
@@ -187,14 +246,17 @@ _SKIPPED = 64
 """Runs that are not tried after one that was in vain."""
 
 QuickReading: TypeAlias = QuickPoint | QuickNewest | QuickRead
-QuickForm: TypeAlias = QuickInsert | QuickChange | QuickReading
+QuickForm: TypeAlias = QuickInsert | QuickUpsert | QuickChange | QuickReading
 
 
 def quick_form(plan: Plan, database: Database, user: User, width: int) -> QuickForm | None:
     """The short way of a plan with `width` parameters for one user, if it has one."""
     match plan:
-        case InsertPlan(source=None, conflict=None, returning=()) if len(plan.literal_rows) == 1:
-            if is_one_write(plan):
+        case InsertPlan(source=None, returning=()) if len(plan.literal_rows) == 1:
+            conflict = plain_conflict(plan)
+            if conflict is not None and is_one_write(plan):
+                return QuickUpsert(plan, conflict, database, user, width)
+            if plan.conflict is None and is_one_write(plan):
                 return QuickInsert(plan, database, user, width)
         case ChangePlan() if is_plain_change(plan):
             if is_one_write(plan):
@@ -202,6 +264,8 @@ def quick_form(plan: Plan, database: Database, user: User, width: int) -> QuickF
         case PointPlan() if plan.bounds.limit is None and plan.bounds.offset is None:
             if plan.table.kind is not TableKind.STREAM:
                 return QuickPoint(plan, database, user, width)
+        case HotPlan(unique=UniqueLookup() as unique) if _asks_for_all(plan):
+            return QuickUnique(plan, unique, database, user, width)
         case HotPlan(newest=Newest() as newest):
             return QuickNewest(newest, plan.table, database, user)
         case ConstantPlan() | CountPlan() | FilteredCountPlan() | HotPlan() | LocalPlan():
@@ -209,3 +273,11 @@ def quick_form(plan: Plan, database: Database, user: User, width: int) -> QuickF
         case _:
             pass
     return None
+
+
+def _asks_for_all(plan: HotPlan) -> bool:
+    """Whether it has no LIMIT and OFFSET, and orders by nothing that could fail."""
+    bounds = plan.bounds
+    if bounds.limit is not None or bounds.offset is not None:
+        return False
+    return all(isinstance(item.closure, Slot) for item in plan.order)

@@ -1,11 +1,12 @@
-"""INSERT of one row, UPDATE and DELETE of one row by its key, without the general machinery.
+"""INSERT of one row, with ON CONFLICT of its key too, UPDATE and DELETE of one row by its key, without the
+general machinery.
 
 Each is a transaction of its own (`write`, of which the committer makes a commit) or a step of an open
 block (`put`). Both lock the row first, so what is read of it then stays true.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from catalog.model import TableKind, User
@@ -16,6 +17,7 @@ from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locks.modes import FOR_UPDATE, ROW_EXCLUSIVE, Mode
 from kalam_pg.query.locks.state import RowOwner
 from kalam_pg.query.net_change import NetChange
+from kalam_pg.query.quick_entries import QuickEntries, moved_by
 from kalam_pg.query.quick_rows import NotQuickError, own_tablet, row_maker
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.transaction import Transaction
@@ -36,13 +38,14 @@ Assignments = Sequence[tuple[int, Closure]]
 
 
 class QuickWrite(ABC):
-    """One row of one tablet that is written, in a way that need not wait."""
+    """One row of one tablet that is written, with its entries, in a way that need not wait."""
 
     timed = True
     """Whether it may ask for the time."""
 
     __slots__ = (
         "_database",
+        "_entries",
         "_id",
         "_key_of",
         "_locks",
@@ -66,6 +69,7 @@ class QuickWrite(ABC):
         self._locks = database.locks
         self._tablet = own_tablet(database, plan.table, user)
         self._id = self._tablet.id
+        self._entries = QuickEntries.of(rules, _assigned(plan), database, user)
         columns = self._tablet.layout.columns
         self._long = [at for at, column in enumerate(columns) if column.kind not in _SHORT_KINDS]
         self.tag = "INSERT 0" if isinstance(plan, InsertPlan) else plan.tag
@@ -74,8 +78,8 @@ class QuickWrite(ABC):
         """Whether it takes numbers from sequences."""
 
     @abstractmethod
-    def write(self, context: EvalContext, owner: RowOwner) -> Write | None:
-        """The row to commit, its key and table locked by `owner`; None: there is nothing to write.
+    def write(self, context: EvalContext, owner: RowOwner) -> list[Write] | None:
+        """What to commit, the row first, its key and table locked by `owner`; None: there is nothing to do.
 
         Nothing is locked in the end if it is None, or raises NotQuickError or what closures raise.
         """
@@ -85,6 +89,41 @@ class QuickWrite(ABC):
         row, old, long = write.row, write.old, self._long
         size = row_bytes([row[at] for at in long])
         return size if old is None or old is row else size + row_bytes([old[at] for at in long])
+
+    def _with_entries(self, write: Write, context: EvalContext, owner: RowOwner) -> list[Write]:
+        """A write of a row that is locked, and what is to be written with it. Raises as `write`."""
+        entries = self._entries
+        if entries is None:
+            return [write]
+        row = None if write.op is _DELETE else write.row
+        return [write, *entries.writes(write.old, row, context, owner)]
+
+    def _put_all(
+        self,
+        transaction: Transaction,
+        context: EvalContext,
+        key: bytes,
+        row: Row | None,
+        old: Row | None,
+        seq: int,
+    ) -> None:
+        """Put a row that is locked, and its entries. Raises as `put`; the caller gives the locks back."""
+        entries = self._entries
+        changes = (
+            ()
+            if entries is None
+            else entries.changes(old, row, context, transaction, (self._id, key))
+        )
+        transaction.put(self._id, key, row, base=old, base_seq=seq, version=self._version)
+        for one in changes:
+            transaction.put(
+                one.tablet,
+                one.key,
+                one.row,
+                base=one.base,
+                base_seq=one.base_seq,
+                version=one.version,
+            )
 
     @abstractmethod
     def put(self, context: EvalContext, transaction: Transaction) -> int:
@@ -137,7 +176,7 @@ class QuickInsert(QuickWrite):
         self._row = row_maker(plan.literal_rows[0], width)
         self._kept = self._tablet.kept
 
-    def write(self, context: EvalContext, owner: RowOwner) -> Write:
+    def write(self, context: EvalContext, owner: RowOwner) -> list[Write]:
         """See `QuickWrite.write`.
 
         Whether the key is in the log already is left to the committer, which looks anyway: its
@@ -148,16 +187,21 @@ class QuickInsert(QuickWrite):
         with _numbering(context):
             return self._write(context, owner)
 
-    def _write(self, context: EvalContext, owner: RowOwner) -> Write:
+    def _write(self, context: EvalContext, owner: RowOwner) -> list[Write]:
         row = self._row(context)
         if self._watched or None in row:
             self._rules.check(row, context)
         key = self._key_of(row)
         if not self._locks.lock_row_nowait(owner, self._table, (self._id, key)):
             raise NotQuickError
-        if self._kept.newest.segments:
-            self._look_in_segments(key, owner)
-        return Write(self._id, _INSERT, key, row, None, self._version, 0)
+        try:
+            if self._kept.newest.segments:
+                self._see_it_free(key)
+            write = Write(self._id, _INSERT, key, row, None, self._version, 0)
+            return self._with_entries(write, context, owner)
+        except BaseException:
+            self._locks.release_row(owner)
+            raise
 
     def put(self, context: EvalContext, transaction: Transaction) -> int:
         if not self.numbered:
@@ -171,25 +215,18 @@ class QuickInsert(QuickWrite):
             self._rules.check(row, context)
         key = self._key_of(row)
         mark = self._lock(transaction, key, FOR_UPDATE)
-        own = transaction.change_of(self._id, key)
-        if own is not None or not self._is_free(key):
+        try:
+            self._see_it_free(key, transaction)
+            self._put_all(transaction, context, key, row, None, 0)
+        except BaseException:
             self._locks.release_to(transaction, mark)
-            raise NotQuickError
-        transaction.put(self._id, key, row, base=None, base_seq=0, version=self._version)
+            raise
         return 1
 
-    def _is_free(self, key: bytes) -> bool:
-        """Whether surely no committed row has a key that is locked."""
-        return self._tablet.get(self._database.engine.current, key) is None
-
-    def _look_in_segments(self, key: bytes, owner: RowOwner) -> None:
-        try:
-            found = self._tablet.get(self._database.engine.current, key)
-        except BaseException:
-            self._locks.release_row(owner)
-            raise
-        if found is not None:
-            self._locks.release_row(owner)
+    def _see_it_free(self, key: bytes, transaction: Transaction | None = None) -> None:
+        """Raise NotQuickError unless surely no row has a key that is locked, nor had in the transaction."""
+        own = transaction is not None and transaction.change_of(self._id, key) is not None
+        if own or self._tablet.get(self._database.engine.current, key) is not None:
             raise NotQuickError
 
 
@@ -214,7 +251,7 @@ class QuickChange(QuickWrite):
             else [(at, c or defaults[at] or Constant(None)) for at, c in plan.assignments]
         )
 
-    def write(self, context: EvalContext, owner: RowOwner) -> Write | None:
+    def write(self, context: EvalContext, owner: RowOwner) -> list[Write] | None:
         values = self._key(context)
         if None in values:
             return None
@@ -230,12 +267,14 @@ class QuickChange(QuickWrite):
                 return None
             old, seq = found.row, found.seq
             if self._assignments is None:
-                return Write(self._id, _DELETE, key, old, old, self._version, seq)
-            row = self._changed(self._assignments, old, seq, context)
+                write = Write(self._id, _DELETE, key, old, old, self._version, seq)
+            else:
+                row = self._changed(self._assignments, old, seq, context)
+                write = Write(self._id, _UPDATE, key, row, old, self._version, seq)
+            return self._with_entries(write, context, owner)
         except BaseException:
             locks.release_row(owner)
             raise
-        return Write(self._id, _UPDATE, key, row, old, self._version, seq)
 
     def put(self, context: EvalContext, transaction: Transaction) -> int:
         values = self._key(context)
@@ -258,10 +297,10 @@ class QuickChange(QuickWrite):
             row: Row | None = None
             if self._assignments is not None:
                 row = self._changed(self._assignments, old, seq, context)
+            self._put_all(transaction, context, key, row, old, seq)
         except BaseException:
             self._locks.release_to(transaction, mark)
             raise
-        transaction.put(self._id, key, row, base=old, base_seq=seq, version=self._version)
         return 1
 
     def _is_wanted(self, row: Row, seq: int, context: EvalContext) -> bool:
@@ -281,34 +320,30 @@ class QuickChange(QuickWrite):
         return row
 
 
-def is_one_write(plan: InsertPlan | ChangePlan) -> bool:
-    """Whether a row of its table is one write of the log, and asks for nothing else.
+def _assigned(plan: InsertPlan | ChangePlan) -> Sequence[int] | None:
+    """The columns that an UPDATE assigns to; None: it is none."""
+    if isinstance(plan, InsertPlan) or plan.assignments is None:
+        return None
+    return [at for at, _ in plan.assignments]
 
-    No unique index has anything of it, no FOREIGN KEY must be looked after, nothing is generated, and no view
-    checks it.
+
+def is_one_write(plan: InsertPlan | ChangePlan) -> bool:
+    """Whether a row of its table is one write of the log with its entries, and asks for nothing else.
+
+    No FOREIGN KEY must be looked after, no unique index later on, nothing is generated, and no view checks
+    it.
     """
-    rules = plan.rules
+    rules, assigned = plan.rules, _assigned(plan)
     if plan.checks or plan.table.kind is TableKind.STREAM or rules.generated:
         return False
-    if isinstance(plan, InsertPlan):
-        return not rules.unique and not rules.references
-    if plan.assignments is None:
-        return not rules.unique and not rules.referenced
-    return _is_of_no_other(plan, {at for at, _ in plan.assignments})
-
-
-def _is_of_no_other(plan: ChangePlan, assigned: Collection[int]) -> bool:
-    """Whether no unique index and no FOREIGN KEY has any of the columns that an UPDATE assigns."""
-    rules = plan.rules
-    keys = [key for rule in rules.unique for key in rule.index.keys]
-    if any(rule.where is not None for rule in rules.unique) or not all(key.column for key in keys):
-        return False  # An expression may read any column.
-    of_indexes = {key.column for key in keys}
-    if any(plan.table.columns[at].id in of_indexes for at in assigned):
+    if any(rule.index.deferrable for rule in moved_by(rules, assigned)):
         return False
-    own, others = rules.references, rules.referenced
-    of_keys = {at for one in own for at in one.columns}
-    of_keys |= {at for one in others for at in one.parent_columns}
+    if isinstance(plan, InsertPlan):
+        return not rules.references
+    if assigned is None:
+        return not rules.referenced
+    of_keys = {at for one in rules.references for at in one.columns}
+    of_keys |= {at for one in rules.referenced for at in one.parent_columns}
     return of_keys.isdisjoint(assigned)
 
 

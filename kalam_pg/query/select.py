@@ -32,6 +32,7 @@ from kalam_pg.query.rows import Place, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.tail_loads import load
+from kalam_pg.query.unique_lookup import UniqueLookup
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.rows.form import RowForm, Shape
 from kalam_pg.sql.tree import OutputColumn
@@ -195,6 +196,7 @@ class HotPlan:
     slots: the columns asked for, None when anything else is too (`indexed.plain_slots`).
     first: how few row groups of segments answer, and uncommitted rows; None: not at all.
     declared: the columns that indexes begin with: the first read that could use one makes it.
+    unique: a value of a unique index that the WHERE names.
     among, by_key: values of which a column has one, or a part of the primary key, where `indexed` is None.
     """
 
@@ -214,6 +216,7 @@ class HotPlan:
     declared: frozenset[int] = frozenset()
     among: Among | None = None
     by_key: KeyRange | None = None
+    unique: UniqueLookup | None = None
 
     def run(self, x: Execution) -> Steps[Result]:
         try:

@@ -57,17 +57,17 @@ class QuickCommit(Wait):
         how: what the client is told then, of the next `size` bytes it has sent. Raises as
         `QuickWrite.write`; nothing is submitted then.
         """
-        write = form.write(quick.context, self._owner)
-        if write is None:
+        writes = form.write(quick.context, self._owner)
+        if writes is None:
             return False
         self._sql = sql
         self._form = form
         self._answer = how.written[1]
         self._before_error = how.before_error
         self._size = size
-        write_set = WriteSet([write], [], [], quick.sync)
-        if write.old is not None:  # What is there may be large: what comes quickly is not.
-            write_set.weight = form.weight(write)
+        write_set = WriteSet(writes, [], [], quick.sync)
+        if writes[0].old is not None:  # What is there may be large: what comes quickly is not.
+            write_set.weight = form.weight(writes[0])
         sql.database.committer.submit(write_set, self._done)
         return True
 

@@ -89,16 +89,17 @@ class LockOwner:
 class RowOwner:
     """One that has no more than one row at a time, and waits for none (`LockTable.lock_row_nowait`).
 
-    name, table: of the row that it has.
+    name, table: of the row that it has. entries: what it has beside, of the row's unique indexes.
     """
 
-    __slots__ = ("hold", "name", "process", "table")
+    __slots__ = ("entries", "hold", "name", "process", "table")
 
     def __init__(self, process: int = 0) -> None:
         self.hold = Hold(self, FOR_UPDATE)
         self.process = process
         self.name: tuple[TabletId, bytes]
         self.table = 0
+        self.entries: list[tuple[TabletId, bytes]] = []
 
 
 Owner = LockOwner | RowOwner

@@ -313,10 +313,21 @@ class LockTable:
         owner.name = name
         return True
 
+    def lock_entry_nowait(self, owner: RowOwner, name: tuple[TabletId, bytes]) -> bool:
+        """A value of a unique index FOR UPDATE, for one who has a row: until that is given back."""
+        if self._guarded and self.is_guarded(name[0]):
+            return False
+        if self._locks.setdefault(name, owner.hold) is not owner.hold:
+            return False
+        owner.entries.append(name)
+        return True
+
     def release_row(self, owner: RowOwner) -> None:
-        """Give back what `lock_row_nowait` took."""
+        """Give back what `lock_row_nowait` and `lock_entry_nowait` took."""
         locks = self._locks
         table, name = owner.table, owner.name
+        if owner.entries:
+            self._release_entries(owner)
         there = locks.pop(name)
         if there is not owner.hold:
             locks[name] = there
@@ -330,6 +341,14 @@ class LockTable:
                 del locks[table]
         else:
             self._release(owner, table, 0)
+
+    def _release_entries(self, owner: RowOwner) -> None:
+        entries, owner.entries = owner.entries, []
+        for name in entries:
+            self._release(owner, name, 0)
+        for tablet in {name[0] for name in entries} if self._guarded else ():
+            if owner in self.holders(tablet):
+                self._release(owner, tablet, 0)
 
     # ------------------------------------------------------------------ looking
 

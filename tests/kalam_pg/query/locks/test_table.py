@@ -187,6 +187,16 @@ class Locking(RuleBasedStateMachine):
             self.model.taken[quick].append((row, FOR_UPDATE))
         assert self.table.lock_row_nowait(owner, table, row) == wanted
 
+    @rule(quick=st.sampled_from([5, 6]), entry=st.sampled_from(ROWS))
+    def an_entry_beside_the_row(self, quick, entry):
+        taken = self.model.taken.get(quick)
+        if not taken or any(name == entry for name, _ in taken):
+            return
+        wanted = not any(self.model.modes(o, entry) for o in self.model.taken)
+        if wanted:
+            taken.append((entry, FOR_UPDATE))
+        assert self.table.lock_entry_nowait(self.quick[quick], entry) == wanted
+
     @invariant()
     def agree(self):
         self.table.check()
