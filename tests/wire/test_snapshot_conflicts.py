@@ -129,3 +129,18 @@ def test_a_key_whose_row_the_snapshot_shows_is_not_given_again(servers, change, 
             ours.execute(
                 "DELETE FROM t; INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, 30, 'c')"
             )
+
+
+@pytest.mark.parametrize("rows", ["(2, 99, 'x')", "(2, 99, 'x'), (5, 5, 'y')"])
+def test_who_has_emptied_the_table_may_give_any_key(servers, rows):
+    with servers[0].root() as ours, servers[0].root() as other:
+        ours.execute("DROP TABLE IF EXISTS t CASCADE")
+        ours.execute("CREATE TABLE t (id INT PRIMARY KEY, n INT, s TEXT)")
+        ours.execute("INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b')")
+        ours.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        assert ours.execute("SELECT count(*) FROM t").fetchone() == (2,)
+        other.execute("DELETE FROM t WHERE id = 2")
+        ours.execute("TRUNCATE t")
+        ours.execute(f"INSERT INTO t VALUES {rows}")
+        assert ours.execute("SELECT n FROM t WHERE id = 2").fetchone() == (99,)
+        ours.execute("COMMIT")
