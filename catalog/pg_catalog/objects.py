@@ -6,12 +6,15 @@ what the catalogue functions call, by function name, for `EvalContext.services`.
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from string import ascii_lowercase, ascii_uppercase
 
 from catalog.changes_domain import require_domain
 from catalog.domain_values import value_table
 from catalog.errors import (
     AmbiguousFunctionError,
+    InvalidNameError,
     InvalidSchemaNameError,
+    SqlSyntaxError,
     UndefinedColumnError,
     UndefinedObjectError,
     UndefinedTableError,
@@ -48,15 +51,25 @@ class CatalogObjects:
     # ------------------------------------------------------------------ names and OIDs
 
     def object_oid(self, kind: str, name: str) -> int | None:
-        """OID of the object written as `name`; None when there is none."""
+        """OID of the object written as `name`; None when there is none.
+
+        Raises 42602 of what is no name, and of a relation 3F000, 42P01 or 42601 when there is none.
+        """
         if kind in {"regproc", "regprocedure", "regoper", "regoperator"}:
             return self._routine_oid(kind, name)
+        if kind == "regtype" and (found := registry.by_sql_name(name.lower())) is not None:
+            return found.oid  # Of several words, some: `double precision`.
         parts = split_name(name)
         if parts is None:
+            if kind != "regtype":
+                raise InvalidNameError("invalid name syntax")
             return None
         match kind:
             case "regclass":
-                return self._class_oid(parts)
+                if len(parts) > 3:
+                    names = ".".join(parts)
+                    raise SqlSyntaxError(f"improper relation name (too many dotted names): {names}")
+                return self._existing_class(parts)
             case "regtype":
                 return self._type_oid(name, parts)
             case "regnamespace":
@@ -182,6 +195,15 @@ class CatalogObjects:
         path = self._visible.search_path
         return path if "pg_catalog" in path else ("pg_catalog", *path)
 
+    def _existing_class(self, parts: tuple[str, ...]) -> int:
+        """Raises 3F000 or 42P01, as PostgreSQL names what there is not."""
+        found = self._class_oid(parts)
+        if found is not None:
+            return found
+        if len(parts) > 1 and parts[-2] not in (TEMPORARY, *self._visible.namespace_oids):
+            raise InvalidSchemaNameError(f'schema "{parts[-2]}" does not exist')
+        raise UndefinedTableError(f'relation "{".".join(parts)}" does not exist')
+
     def _class_oid(self, parts: tuple[str, ...]) -> int | None:
         if len(parts) > 1:
             schema = parts[-2]
@@ -236,7 +258,7 @@ class CatalogObjects:
             "shobj_description": self._shared_description,
             "acldefault": lambda kind, oid: default_items(kind, self._user_by_id(oid)),
             "_pg_index_position": self._index_position,
-            "to_regclass": lambda name: self.object_oid("regclass", name),
+            "to_regclass": partial(self._known_or_none, "regclass"),
             "to_regtype": lambda name: self.object_oid("regtype", name),
             "to_regnamespace": lambda name: self.object_oid("regnamespace", name),
             "to_regrole": lambda name: self.object_oid("regrole", name),
@@ -274,7 +296,9 @@ class CatalogObjects:
     def _known_or_none(self, kind: str, text: str) -> int | None:
         try:
             return self.object_oid(kind, text)
-        except (AmbiguousFunctionError, InvalidSchemaNameError, UndefinedObjectError):
+        except (
+            AmbiguousFunctionError, InvalidSchemaNameError, UndefinedObjectError, UndefinedTableError,
+        ):  # fmt: skip
             return None
 
     def _user_by_id(self, oid: int) -> str:
@@ -406,6 +430,10 @@ class CatalogObjects:
         return next((c.comment or None for c in columns if c.id == number), None)
 
 
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+"""SQL folds no other letters, and no more does the lexer."""
+
+
 def split_name(text: str) -> tuple[str, ...] | None:
     """`a."B c".d` as its parts, folded as SQL folds them; None when it is not a name."""
     parts: list[str] = []
@@ -420,7 +448,9 @@ def split_name(text: str) -> tuple[str, ...] | None:
             part, rest = rest[1:end].replace('""', '"'), rest[end + 1 :].lstrip()
         else:
             part, dot, after = rest.partition(".")
-            part, rest = part.strip().lower(), dot + after
+            part, rest = part.strip().translate(_SMALL), dot + after
+            if len(part.split()) > 1:
+                return None
         if not part:
             return None
         parts.append(part)

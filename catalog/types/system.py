@@ -40,6 +40,7 @@ def _missing(kind: str, text: str) -> KalamError:
 
 def _reg(name: str, oid: int, array_oid: int) -> PgType:
     """Return a type that is an OID, written as the name of what has it."""
+    nothing = "0" if name in {"regoper", "regoperator"} else "-"
 
     def read(text: str, _typmod: int, context: TypeContext) -> int:
         if text == "-":
@@ -53,7 +54,7 @@ def _reg(name: str, oid: int, array_oid: int) -> PgType:
 
     def output(value: Value, context: TypeContext) -> str:
         if value == 0:
-            return "-"
+            return nothing
         known = context.objects
         shown = None if known is None else known.object_name(name, cast("int", value))
         return integer_output(value, context) if shown is None else shown

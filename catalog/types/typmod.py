@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from catalog.errors import InvalidParameterValueError, SqlSyntaxError
 from catalog.types.bits import BIT, VARBIT
+from catalog.types.boolean import BOOL
 from catalog.types.datetime import PRECISION_MAX, TIME, TIMESTAMP, TIMESTAMPTZ
+from catalog.types.float import FLOAT4, FLOAT8
+from catalog.types.integer import INT2, INT4, INT8
 from catalog.types.interval import INTERVAL
 from catalog.types.interval_fields import interval_modifiers
 from catalog.types.numeric import NUMERIC, numeric_typmod, precision_and_scale
@@ -21,6 +24,8 @@ _BITS = {BIT: "bit", VARBIT: "varbit"}
 BITS_MAX = 83886080
 _WITHOUT_LENGTH = {BPCHAR: "bpchar", BIT: '"bit"'}
 """How those are written of which the bare name in SQL means one of length 1."""
+_PLAIN = frozenset((BOOL, INT2, INT4, INT8, FLOAT4, FLOAT8))
+"""Those that PostgreSQL writes without a typmod, whatever it is told."""
 _ZONED = {TIME: " without time zone", TIMESTAMP: " without time zone"}
 
 
@@ -89,5 +94,4 @@ def format_type(type_: PgType, typmod: int = -1) -> str:
         return f"{first}({typmod}) {rest}"
     if type_ is INTERVAL:
         return "interval" + interval_modifiers(typmod)
-    takes = type_ is VECTOR or type_ in _BITS
-    return f"{type_.sql_name}({typmod})" if takes else type_.sql_name
+    return type_.sql_name if type_ in _PLAIN else f"{type_.sql_name}({typmod})"

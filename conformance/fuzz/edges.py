@@ -10,7 +10,7 @@ _VALUES: Final = {
     "integer": "0|1|-1|2|3|10|31|2147483647|-2147483648",
     "bigint": "0|1|-1|3|63|10000000000|9223372036854775807|-9223372036854775808",
     "real": "0|-0|1.5|-1|3|NaN|Infinity|-Infinity|1e-40|3.4e38|16777217|0.1",
-    "double precision": "0|-0|1.5|-2.5|0.5|-0.5|3|1e15|1e16|123456.789|NaN|Infinity|-Infinity|1e-310|1.7e308|0.1|1e-5",
+    "double precision": "0|-0|1|-1|1.5|-2.5|0.5|-0.5|3|1e15|1e16|123456.789|NaN|Infinity|-Infinity|1e-310|1.7e308|0.1|1e-5",
     "numeric": "0|1|-1|2.5|-2.5|0.5|-0.0010|99.99|1e30|1e-20|12345678901234567890.123|NaN|Infinity|-Infinity|3|0.00",
     "text": "|a|abc|Hello World|äÖß€|  x  |%a_b\\|a,b,,c|12|-1.5e3|2024-02-29|\n\t|it's|AbC|\\x41|{\"a\":1}|true|abcabcabc|YYYY-MM-DD|FM999.9|zebra|é|{1,2}|[1,5)|$.a|10.0.0.1|^b.",
     "character varying": "|a|abc|Äb |12|abcabc",

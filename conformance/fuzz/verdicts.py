@@ -127,6 +127,7 @@ def _value(field: bytes | None) -> object:
     if field in _NOUGHTS:
         return bytes(len(field))
     try:
-        return Decimal(field.decode())
+        number = Decimal(field.decode())
+        return "NaN" if number.is_nan() else number  # NaN does not equal itself.
     except (InvalidOperation, UnicodeDecodeError):
         return field

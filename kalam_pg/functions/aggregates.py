@@ -6,6 +6,7 @@ DISTINCT, FILTER and ORDER BY are the caller's: it gives the rows that count, in
 import math
 from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import accumulate, islice
 from operator import and_, or_, xor
 
 from catalog.types.registry import (
@@ -38,6 +39,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions import decimals
 from kalam_pg.functions.clock import pack_interval, unpack_interval
 from kalam_pg.functions.comparison import compare_floats, comparer, three_way
+from kalam_pg.functions.datetimes import divide_interval
 from kalam_pg.functions.define import Datum, aggregate
 from kalam_pg.functions.dimensions import gathered
 from kalam_pg.functions.floats import overflow, to_real
@@ -104,13 +106,19 @@ def _avg_numeric(values: list[Datum]) -> str:
 
 
 def sum_floats(values: list[float]) -> float:
-    """The plain running sum, as PostgreSQL adds; 22003 when it overflows."""
+    """The plain running sum, as PostgreSQL adds; 22003 when it overflows, though NaN may follow."""
     total = values[0]  # -0 stays what it is.
     for value in values[1:]:
         total += value
-    if math.isinf(total) and not any(math.isinf(v) for v in values):
-        raise overflow()
+    if not math.isfinite(total):
+        for value in islice(accumulate(values), _until_not_finite(values)):
+            if math.isinf(value):
+                raise overflow()
     return total
+
+
+def _until_not_finite(values: list[float]) -> int:
+    return next((at for at, value in enumerate(values) if not math.isfinite(value)), len(values))
 
 
 def mean_of_floats(total: float, count: int) -> float:
@@ -127,35 +135,20 @@ def _sum_intervals(values: list[bytes]) -> bytes:
     return pack_interval(*(sum(column) for column in zip(*parts, strict=True)))
 
 
-def divide_interval(value: bytes, by: float) -> bytes:
-    """Interval / number: fractions of months become days, those of days time."""
-    months, days, micros = unpack_interval(value)
-    whole_months = math.trunc(months / by)
-    month_rest = (months / by - whole_months) * 30
-    month_rest = round(month_rest, 6)
-    whole_days = math.trunc(days / by)
-    day_rest = round((days / by - whole_days) + (month_rest - math.trunc(month_rest)), 6)
-    extra = math.trunc(day_rest)
-    seconds = round((day_rest - extra) * 86_400, 6)
-    return pack_interval(
-        whole_months,
-        whole_days + math.trunc(month_rest) + extra,
-        round(micros / by + seconds * 1_000_000),
-    )
-
-
 def _extreme(pg_type: PgType, sign: int) -> Callable[[list[Datum]], Datum]:
     compare = comparer(pg_type)
 
     of_floats = compare is compare_floats
     if compare is three_way:
         return max if sign > 0 else min
-    # Equal values may look different: numeric_larger and interval_larger answer the last of them.
-    least = 0 if pg_type in {NUMERIC, INTERVAL} else 1
+    # Equal values may look different, 0 and -0, 1.0 and 1.00: all but bpchar_larger and bpchar_smaller
+    # answer the last of them.
+    least = 1 if pg_type is BPCHAR else 0
 
     def run(values: list[Datum]) -> Datum:
         if of_floats and not any(map(math.isnan, values)):
-            return max(values) if sign > 0 else min(values)
+            best = max(values) if sign > 0 else min(values)
+            return best or next(value for value in reversed(values) if value == 0)
         best = values[0]
         for value in values:
             if compare(value, best) * sign >= least:
@@ -207,18 +200,31 @@ def _bits(combine: Callable[[int, int], int]) -> Callable[[list[int]], int]:
 # ------------------------------------------------------------------ variance
 
 
+def youngs_cramer(
+    before: float, total: float, squares: float, value: float
+) -> tuple[float, float, float]:
+    """One value more of the number, the sum and the squared deviations of some: Youngs and Cramer.
+
+    Raises:
+        NumericValueOutOfRangeError: 22003, of finite values the sum or the squares are infinite.
+    """
+    count, new = before + 1.0, total + value
+    if before <= 0.0:
+        return count, new, squares if math.isfinite(value) else math.nan
+    off = value * count - new
+    squares += off * off / (count * before)
+    if math.isinf(new) or math.isinf(squares):
+        if not math.isinf(total) and not math.isinf(value):
+            raise overflow()
+        squares = math.nan
+    return count, new, squares
+
+
 def _float_variance(sample: bool, root: bool) -> Callable[[list[float]], float | None]:
     def run(values: list[float]) -> float | None:
-        count = 0
-        total = squares = 0.0
-        for value in values:  # Youngs and Cramer, as float8_accum
-            count += 1
-            total += value
-            if count > 1:
-                delta = value * count - total
-                squares += delta * delta / (count * (count - 1))
-            if math.isnan(value) or math.isinf(value):
-                squares = math.nan
+        count = total = squares = 0.0
+        for value in values:
+            count, total, squares = youngs_cramer(count, total, squares, value)
         if sample and count < 2:
             return None
         result = squares / (count - 1 if sample else count)

@@ -158,6 +158,8 @@ def _position(
     if array is None:
         return None
     _require_one_dimension(array, "searching for elements in")
+    if not array or (item is None and None not in items_of(array)):
+        return None
     if None in start:
         raise NullValueNotAllowedError("initial position must not be null")
     compare = comparer(types[1])
@@ -235,20 +237,29 @@ def _found_in(types: tuple[PgType, ...], some: Array, others: Array, *, every: b
     return all(found) if every else any(found)
 
 
+def _dimension_values(numbers: Datum) -> tuple[int, ...]:
+    if len(array_shape(numbers)) > 1:
+        raise ArraySubscriptError(
+            "wrong number of array subscripts", detail="Dimension array must be one dimensional."
+        )
+    items: tuple[int, ...] = items_of(numbers)
+    if None in items:
+        raise NullValueNotAllowedError("dimension values cannot be null")
+    return items
+
+
 def _fill(value: Datum, sizes: Datum, *lowest: Datum) -> Datum:
     first = lowest[0] if lowest else (1,) * len(sizes or ())
     if sizes is None or first is None:
         raise NullValueNotAllowedError("dimension array or low bound array cannot be null")
-    if len(array_shape(sizes)) > 1:
-        raise ArraySubscriptError(
-            "wrong number of array subscripts", detail="Dimension array must be one dimensional."
-        )
-    if len(array_shape(first)) > 1 or len(first) != len(sizes):
-        raise ArraySubscriptError("wrong number of array subscripts")
+    sizes, first = _dimension_values(sizes), _dimension_values(first)
     if len(sizes) > DIMENSIONS_MAX:
         raise too_many_dimensions(len(sizes))
-    if None in sizes or None in first:
-        raise NullValueNotAllowedError("dimension values cannot be null")
+    if len(first) != len(sizes):
+        raise ArraySubscriptError(
+            "wrong number of array subscripts",
+            detail="Low bound array has different size than dimensions array.",
+        )
     total = 1
     for size in sizes:
         if size < 0:

@@ -13,6 +13,7 @@ from catalog.errors import (
 )
 from catalog.types.registry import BIT, INT4, INT8, VARBIT
 from kalam_pg.functions.define import Datum, aggregate, cast, function, operator, same
+from kalam_pg.functions.strings import overlay
 from kalam_pg.functions.table import Overload
 
 Combine = Callable[[int, int], int]
@@ -52,13 +53,6 @@ def _substring(bits: str, start: int, length: int | None = None) -> str:
         raise SubstringError("negative substring length not allowed")
     end = len(bits) if length is None else start - 1 + length
     return bits[max(start - 1, 0) : max(end, 0)]
-
-
-def _overlay(bits: str, new: str, start: int, length: int | None = None) -> str:
-    if start <= 0:
-        raise SubstringError("negative substring length not allowed")
-    taken = len(new) if length is None else length
-    return bits[: start - 1] + new + bits[max(start - 1 + taken, 0) :]
 
 
 def _position(bits: str, part: str) -> int:
@@ -126,8 +120,8 @@ OVERLOADS: tuple[Overload, ...] = (
     function("bit_count", (_B,), INT8, lambda bits: bits.count("1")),
     function("substring", (_B, INT4), _B, _substring),
     function("substring", (_B, INT4, INT4), _B, _substring),
-    function("overlay", (_B, _B, INT4), _B, _overlay),
-    function("overlay", (_B, _B, INT4, INT4), _B, _overlay),
+    function("overlay", (_B, _B, INT4), _B, overlay),
+    function("overlay", (_B, _B, INT4, INT4), _B, overlay),
     function("position", (_B, _B), INT4, _position),
     function("get_bit", (_B, INT4), INT4, _get_bit),
     function("set_bit", (_B, INT4, INT4), _B, _set_bit),

@@ -406,20 +406,23 @@ def io_cast(source: PgType, target: PgType) -> Overload | None:
         return cast(source, target, "a", _output(source, target), needs_context=True,
                     volatility=volatility_as_text(source))  # fmt: skip
     if source in STRINGS:
+        named = target is REGCLASS and source in (TEXT, VARCHAR)
 
         def read(context: EvalContext, text: str) -> Datum:
             types = context.types
+            if named and _NO_NAME.fullmatch(text):
+                text = f'"{text}"'  # A number is an OID in a literal alone.
             if target.category == "D" and types.now_us != context.now_us and _MOMENT.search(text):
                 types = replace(types, now_us=context.now_us)
             return target.input(text, -1, types)
 
         # Of these pg_cast has rows: setval(pg_get_serial_sequence(…), 1), as ORMs write it.
-        named = target is REGCLASS and source in (TEXT, VARCHAR)
         return cast(source, target, "i" if named else "e", read, needs_context=True,
                     volatility=volatility_as_text(target))  # fmt: skip
     return None
 
 
+_NO_NAME = re.compile("-|[0-9]+")
 _PLAIN = frozenset(
     """
     bool int2 int4 int8 numeric oid uuid text varchar bpchar name json jsonb inet cidr macaddr bit varbit

@@ -16,7 +16,7 @@ SECOND_US = 1_000_000
 DATE_INFINITY, DATE_MINUS_INFINITY = 2**31 - 1, -(2**31)
 INFINITY, MINUS_INFINITY = 2**63 - 1, -(2**63)
 # From 4713-11-24 BC (Julian day 0); before 294277-01-01, dates before 5874898-01-01.
-MIN_DAY, END_DATE = -2_440_588, 2_145_031_949
+MIN_DAY, END_DATE = -2_440_588, 2_145_042_906
 MIN_TIMESTAMP = MIN_DAY * DAY_US
 END_TIMESTAMP = 9_224_318_016_000_000_000
 _INTERVAL = struct.Struct(">iiq")
@@ -82,7 +82,7 @@ def iso_week(days: int) -> tuple[int, int]:
 
 
 def date_to_timestamp(days: int, *, clamp: bool = False) -> int:
-    """Midnight; out of timestamp's range is 22008, or with `clamp` beyond every timestamp."""
+    """Midnight; out of timestamp's range is 22008, or with `clamp` after every timestamp but infinity."""
     if days == DATE_INFINITY:
         return INFINITY
     if days == DATE_MINUS_INFINITY:
@@ -90,7 +90,7 @@ def date_to_timestamp(days: int, *, clamp: bool = False) -> int:
     result = days * DAY_US
     if not MIN_TIMESTAMP <= result < END_TIMESTAMP and not clamp:
         raise DatetimeFieldOverflowError("date out of range for timestamp")
-    return result
+    return min(result, INFINITY - 1)
 
 
 def timestamp_to_date(value: int) -> int:
@@ -114,11 +114,17 @@ def is_finite(value: int) -> bool:
     return MINUS_INFINITY < value < INFINITY
 
 
-def local_to_utc(value: int, zone: tzinfo) -> int:
-    """A wall-clock reading in `zone` as UTC, in gaps and overlaps as PostgreSQL reads it."""
+def local_to_utc(value: int, zone: tzinfo, *, clamp: bool = False) -> int:
+    """A wall-clock reading in `zone` as UTC, in gaps and overlaps as PostgreSQL reads it.
+
+    Out of timestamp's range is 22008, or with `clamp` beyond every timestamp but the infinities.
+    """
     if zone is UTC or not is_finite(value):
         return value
-    return check_timestamp(value - local_offset(zone, value) * SECOND_US)
+    moved = value - local_offset(zone, value) * SECOND_US
+    if clamp:
+        return min(max(moved, MINUS_INFINITY + 1), INFINITY - 1)
+    return check_timestamp(moved)
 
 
 def utc_to_local(value: int, zone: tzinfo) -> int:

@@ -280,7 +280,7 @@ def _zoned(left: PgType, right: PgType) -> list[Overload]:
             return value
         if pg_type is DATE:
             value = date_to_timestamp(value, clamp=True)
-        return local_to_utc(value, context.types.timezone)
+        return local_to_utc(value, context.types.timezone, clamp=True)
 
     def make(test: Callable[[Datum, Datum], bool]) -> Callable[[EvalContext, int, int], bool]:
         return lambda c, a, b: test(utc(left, a, c), utc(right, b, c))

@@ -28,6 +28,8 @@ from kalam_pg.functions.clock import (
     END_DATE,
     INFINITY,
     MIN_DAY,
+    MINUS_INFINITY,
+    SECOND_US,
     add_interval,
     add_interval_zoned,
     check_timestamp,
@@ -136,8 +138,6 @@ _FIELD_MAX, _MICROS_MAX = 2.0**31, 2.0**63
 def scale_interval(value: bytes, factor: float) -> bytes:
     """Interval * number: fractions of months become days, those of days become time."""
     months, days, micros = unpack_interval(value)
-    if not math.isfinite(factor):
-        raise DatetimeFieldOverflowError("interval out of range")
     return _spread(months, days, micros, lambda x: x * factor)
 
 
@@ -151,9 +151,12 @@ def divide_interval(value: bytes, divisor: float) -> bytes:
 
 def _spread(months: int, days: int, micros: int, change: Callable[[float], float]) -> bytes:
     """What interval_mul and interval_div in timestamp.c do with the fractions."""
-    if abs(change(months)) > _FIELD_MAX or abs(change(days)) > _FIELD_MAX:
-        raise DatetimeFieldOverflowError("interval out of range")
-    if abs(change(micros)) > _MICROS_MAX:
+    # Asked so that NaN is out of range, too: of a factor that is none, or of 0 times infinity.
+    if not (
+        abs(change(months)) <= _FIELD_MAX
+        and abs(change(days)) <= _FIELD_MAX
+        and abs(change(micros)) <= _MICROS_MAX
+    ):
         raise DatetimeFieldOverflowError("interval out of range")
     whole_months = math.trunc(change(months))
     whole_days = math.trunc(change(days))
@@ -174,10 +177,15 @@ def _microsecond_days(days: float) -> float:
 # ------------------------------------------------------------------ age, justify, make
 
 
+_FAR = INFINITY + 946_684_800_000_000
+"""What infinity is where PostgreSQL, which counts from 2000, takes it for a date."""
+
+
 def _age(a: int, b: int) -> bytes:
     """Years, months, days and time between two timestamps, as timestamp_age counts them."""
-    if not is_finite(a) or not is_finite(b):
+    if MINUS_INFINITY in {a, b}:
         raise DatetimeFieldOverflowError("timestamp out of range")
+    a, b = [_FAR if value == INFINITY else value for value in (a, b)]
     sign = 1
     if a < b:
         a, b, sign = b, a, -1
@@ -246,6 +254,8 @@ def _make_interval(
 ) -> bytes:  # fmt: skip
     if not math.isfinite(secs):
         raise DatetimeFieldOverflowError("interval out of range")
+    if abs(secs * 1e6) > _MICROS_MAX:
+        raise DatetimeFieldOverflowError("interval out of range")
     micros = (hours * 60 + mins) * 60_000_000 + round(secs * 1e6)
     return pack_interval(years * 12 + months, weeks * 7 + days, micros)
 
@@ -277,8 +287,9 @@ def _make_timestamp(year: int, month: int, day: int, hour: int, minute: int, sec
 
 
 def _make_timestamptz(context: EvalContext, *args: Datum) -> int:
+    local = _make_timestamp(*args[:6])
     zone = context.types.timezone if len(args) < 7 else stated_zone(args[6])
-    return local_to_utc(_make_timestamp(*args[:6]), zone)
+    return local_to_utc(local, zone)
 
 
 def _to_timestamp(seconds: float) -> int:
@@ -292,41 +303,53 @@ def _to_timestamp(seconds: float) -> int:
 # ------------------------------------------------------------------ time zones
 
 
-def _moved(value: int, offset_us: int) -> int:
-    return check_timestamp(value + offset_us) if is_finite(value) else value
+def _moved(sign: int) -> Callable[[EvalContext, bytes, int], int]:
+    """A timestamp moved by a zone that is an interval; an infinite one asks nothing of the zone."""
+
+    def run(context: EvalContext, zone: bytes, value: int) -> int:
+        if not is_finite(value):
+            return value
+        return check_timestamp(value + sign * interval_offset(context, zone) * SECOND_US)
+
+    return run
 
 
 def _at_zone(zone: str, value: int) -> int:
     """A timestamptz as the wall clock in a zone."""
-    return utc_to_local(value, zone_of(zone))
+    return utc_to_local(value, zone_of(zone)) if is_finite(value) else value
 
 
 def _from_zone(zone: str, value: int) -> int:
     """A wall-clock reading of a zone as a timestamptz."""
-    return local_to_utc(value, zone_of(zone))
+    return local_to_utc(value, zone_of(zone)) if is_finite(value) else value
 
 
-def interval_offset(interval: bytes) -> int:
-    """An interval as how far a zone is from UTC, in microseconds. Raises 22023."""
+def interval_offset(context: EvalContext, interval: bytes) -> int:
+    """An interval as how far a zone is from UTC, in whole seconds. Raises 22023."""
     months, days, micros = unpack_interval(interval)
     if months or days:
-        raise InvalidParameterValueError("interval time zone must not include months or days")
-    return micros
+        shown = INTERVAL.output(interval, context.types)
+        raise InvalidParameterValueError(
+            f'interval time zone "{shown}" must not include months or days'
+        )
+    return math.trunc(micros / SECOND_US)
 
 
 def _date_bin(stride: bytes, value: int, origin: int) -> int:
+    if not is_finite(value):
+        return value
+    if not is_finite(origin):
+        raise DatetimeFieldOverflowError("origin out of range")
     months, days, micros = unpack_interval(stride)
     if months:
         raise FeatureNotSupportedError(
             "timestamps cannot be binned into intervals containing months or years"
         )
     step = days * DAY_US + micros
+    if abs(step) > INFINITY or abs(value - origin) > INFINITY:
+        raise DatetimeFieldOverflowError("interval out of range")
     if step <= 0:
         raise DatetimeFieldOverflowError("stride must be greater than zero")
-    if not is_finite(value):
-        return value
-    if not is_finite(origin):
-        raise DatetimeFieldOverflowError("origin out of range")
     return check_timestamp(origin + (value - origin) // step * step)
 
 
@@ -381,8 +404,8 @@ OVERLOADS: tuple[Overload, ...] = (
     function("isfinite", (_I,), BOOL, lambda _a: True),
     function("timezone", (TEXT, _TZ), _TS, _at_zone),
     function("timezone", (TEXT, _TS), _TZ, _from_zone),
-    function("timezone", (_I, _TZ), _TS, lambda i, v: _moved(v, interval_offset(i))),
-    function("timezone", (_I, _TS), _TZ, lambda i, v: _moved(v, -interval_offset(i))),
+    function("timezone", (_I, _TZ), _TS, _moved(1), needs_context=True),
+    function("timezone", (_I, _TS), _TZ, _moved(-1), needs_context=True),
     function("date_bin", (_I, _TS, _TS), _TS, _date_bin),
     function("date_bin", (_I, _TZ, _TZ), _TZ, _date_bin),
 )  # fmt: skip

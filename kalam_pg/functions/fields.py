@@ -309,9 +309,9 @@ def _first_year(unit: str, year: int) -> int | None:
 
 def truncate(name: str, value: int, pg_type: PgType = TIMESTAMP) -> int:
     """date_trunc of a timestamp."""
-    unit = _unit(name, pg_type)
     if not is_finite(value):
         return value
+    unit = _unit(name, pg_type)
     if unit in _STEPS:
         return value - value % _STEPS[unit]
     days = value // DAY_US
@@ -329,9 +329,9 @@ def truncate(name: str, value: int, pg_type: PgType = TIMESTAMP) -> int:
 
 
 def _truncate_zoned(context: EvalContext, name: str, value: int, *zone: str) -> int:
-    where = zone_of(zone[0]) if zone else context.types.timezone
     if not is_finite(value):
         return value
+    where = zone_of(zone[0]) if zone else context.types.timezone
     local = utc_to_local(value, where)
     begun = truncate(name, local, TIMESTAMPTZ)
     unit = _unit(name, TIMESTAMPTZ)

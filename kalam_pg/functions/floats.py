@@ -198,6 +198,24 @@ def _domain(compute: Callable[[float], float]) -> Callable[[float], float]:
     return run
 
 
+def _hyperbolic(compute: Callable[[float], float]) -> Callable[[float], float]:
+    """A function that is infinite where it overflows, which is not an error of these two."""
+
+    def run(a: float) -> float:
+        try:
+            return compute(a)
+        except OverflowError:
+            return math.copysign(_INF, compute(math.copysign(1.0, a)))
+
+    return run
+
+
+def _atanh(a: float) -> float:
+    return math.copysign(_INF, a) if abs(a) == 1.0 else _domain(math.atanh)(a)
+
+
+_RADIANS_PER_DEGREE = 0.0174532925199432957692
+
 _ONE: list[tuple[str, Callable[[float], float]]] = [
     ("sqrt", _sqrt),
     ("cbrt", math.cbrt),
@@ -211,15 +229,18 @@ _ONE: list[tuple[str, Callable[[float], float]]] = [
     ("ceiling", _ceil),
     ("floor", _floor),
     ("sign", _sign),
-    ("degrees", lambda a: _finite(math.degrees(a), a)),
-    ("radians", math.radians),
+    ("degrees", lambda a: _divide(a, _RADIANS_PER_DEGREE)),
+    ("radians", lambda a: _multiply(a, _RADIANS_PER_DEGREE)),
     *(
         (name, _domain(getattr(math, name)))
         for name in (
             "sin", "cos", "tan", "asin", "acos", "atan",
-            "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+            "tanh", "asinh", "acosh",
         )
     ),
+    ("sinh", _hyperbolic(math.sinh)),
+    ("cosh", _hyperbolic(math.cosh)),
+    ("atanh", _atanh),
 ]  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (

@@ -91,10 +91,10 @@ def _iso(value: int, pg_type: PgType, context: TypeContext) -> str:
     text = pg_type.output(value, replace(context, date_style="ISO"))
     if pg_type is DATE or " " not in text:
         return text
-    text = text.replace(" ", "T", 1)
-    if pg_type is TIMESTAMPTZ and len(text) > 3 and text[-3] in "+-":
-        text += ":00"
-    return text
+    moment, before_christ, _ = text.replace(" ", "T", 1).partition(" BC")
+    if pg_type is TIMESTAMPTZ and len(moment) > 3 and moment[-3] in "+-":
+        moment += ":00"
+    return moment + before_christ
 
 
 def to_jsonb(value: Datum, pg_type: PgType, context: TypeContext) -> str:

@@ -42,8 +42,14 @@ def _behind_operators() -> list[Overload]:
             operator = rows.get((symbol, left, right))
             if operator is not None and operator.row is not None:
                 args = (left, right)
-                found.append(function(f"{left.name}_{name}", args, operator.result, operator.row))
+                more = {"variadic": True} if (name, right) == ("delete", _TEXTS) else {}
+                row = _deleted if more else operator.row
+                found.append(function(f"{left.name}_{name}", args, operator.result, row, **more))
     return found
+
+
+def _deleted(document: str, *keys: str | None) -> str:
+    return jsons.without_keys(document, keys)
 
 
 def _extract(document: str, *path: str) -> str | None:
@@ -126,12 +132,12 @@ _TREATMENTS = ("raise_exception", "use_json_null", "delete_key", "return_target"
 
 
 def _set_lax(
-    document: str | None, path: tuple[Datum, ...] | None, new: str | None, create: Datum = True,
+    document: str | None, path: Datum, new: str | None, create: Datum = True,
     treatment: str | None = "use_json_null",
 ) -> str | None:  # fmt: skip
     if document is None or path is None or create is None:
         return None
-    if treatment not in _TREATMENTS:
+    if treatment is None or (new is None and treatment not in _TREATMENTS):
         raise InvalidParameterValueError(
             'null_value_treatment must be "delete_key", "return_target", "use_json_null", or '
             '"raise_exception"'

@@ -1,8 +1,10 @@
 """Operators and functions on json and jsonb that look into a document or change it."""
 
+import re
 from collections.abc import Iterator
 
 from catalog.errors import (
+    ArraySubscriptError,
     InvalidParameterValueError,
     InvalidTextRepresentationError,
     NullValueNotAllowedError,
@@ -10,6 +12,7 @@ from catalog.errors import (
 from catalog.types.registry import BOOL, INT4, JSON, JSONB, RECORD, TEXT, array_of
 from kalam_pg.functions import jsontext
 from kalam_pg.functions.define import Datum, function, operator, returns_set
+from kalam_pg.functions.dimensions import array_shape, flatten, items_of
 from kalam_pg.functions.jsonvalues import (
     contains,
     dump,
@@ -57,16 +60,36 @@ def step(value: Datum, word: str | None) -> Datum:
     return _MISSING
 
 
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
+
+
 def _index(word: str | None) -> int | None:
-    try:
-        return int(word) if word is not None else None
-    except ValueError:
+    """The number of an element, as C's strtoint reads a word; None for a word that is none."""
+    found = _NUMBER.fullmatch(word) if word is not None else None
+    if found is None or len(found[1]) > _DIGITS_MAX:
         return None
+    index = int(found[1])
+    return index if -(2**31) <= index < 2**31 else None
 
 
-def _follow(document: str, path: tuple[str | None, ...]) -> Datum:
+_DIGITS_MAX = 4000
+"""More than these Python does not read at once."""
+
+
+def _words(path: Datum) -> Datum:
+    """The words of a path that changes a document: an array of one dimension.
+
+    Raises:
+        ArraySubscriptError: 2202E, it has more; before PostgreSQL looks at the document.
+    """
+    if len(array_shape(path)) > 1:
+        raise ArraySubscriptError("wrong number of array subscripts")
+    return items_of(path)
+
+
+def _follow(document: str, path: Datum) -> Datum:
     value = parse_cached(document)
-    for word in path:
+    for word in flatten(path):
         value = _MISSING if word is None else step(value, word)
         if value is _MISSING:
             break
@@ -81,10 +104,10 @@ def _as_text(value: Datum) -> str | None:
     return None if value is _MISSING else scalar_text(value)
 
 
-def json_path(document: str, path: tuple[str | None, ...]) -> str | None:
-    """What json's #> finds, None where the path leads nowhere."""
-    value: str | None = document
-    for word in path:
+def json_path(document: str, path: Datum) -> str | None:
+    """What json's #> finds, None where the path, an array of any shape, leads nowhere."""
+    value: str | None = document.strip(" \t\n\r")
+    for word in flatten(path):
         if value is None or word is None:
             return None
         if jsontext.kind(value) == "array":
@@ -111,12 +134,12 @@ def _exists(document: str, key: str) -> bool:
     return isinstance(value, str) and value == key
 
 
-def _exists_any(document: str, keys: tuple[str | None, ...]) -> bool:
-    return any(_exists(document, key) for key in keys if key is not None)
+def _exists_any(document: str, keys: Datum) -> bool:
+    return any(_exists(document, key) for key in flatten(keys) if key is not None)
 
 
-def _exists_all(document: str, keys: tuple[str | None, ...]) -> bool:
-    return all(_exists(document, key) for key in keys if key is not None)
+def _exists_all(document: str, keys: Datum) -> bool:
+    return all(_exists(document, key) for key in flatten(keys) if key is not None)
 
 
 # ------------------------------------------------------------------ changes
@@ -135,8 +158,9 @@ def _without_key(document: str, key: str) -> str:
     return _without(document, {key})
 
 
-def _without_keys(document: str, keys: tuple[str | None, ...]) -> str:
-    return _without(document, {key for key in keys if key is not None})
+def without_keys(document: str, keys: Datum) -> str:
+    """The document without these keys or strings: jsonb - text[]."""
+    return _without(document, {key for key in _words(keys) if key is not None})
 
 
 def _without(document: str, keys: set[str]) -> str:
@@ -161,8 +185,9 @@ def _without_index(document: str, index: int) -> str:
     return dump(value)
 
 
-def without_path(document: str, path: tuple[str | None, ...]) -> str:
+def without_path(document: str, path: Datum) -> str:
     """The document without what a path leads to: jsonb #- path."""
+    path = _words(path)
     value = parse(document)
     if not isinstance(value, dict | list):
         raise InvalidParameterValueError("cannot delete path in scalar")
@@ -193,11 +218,14 @@ def _check_index(value: Datum, word: str | None, position: int) -> None:
         )
 
 
-def set_path(document: str, path: tuple[str | None, ...], new: str, create: Datum = True) -> str:
+def set_path(document: str, path: Datum, new: str, create: Datum = True) -> str:
     """The document with another value where a path leads: jsonb_set."""
+    path = _words(path)
     value = parse(document)
     if not isinstance(value, dict | list):
         raise InvalidParameterValueError("cannot set path in scalar")
+    if not value and not create:
+        return document  # Before PostgreSQL looks at the path.
     return dump(_replaced(value, path, 0, parse(new), create=bool(create)) if path else value)
 
 
@@ -227,7 +255,8 @@ def _replaced(
     return value
 
 
-def _insert(document: str, path: tuple[str | None, ...], new: str, after: Datum = False) -> str:
+def _insert(document: str, path: Datum, new: str, after: Datum = False) -> str:
+    path = _words(path)
     value = parse(document)
     if not isinstance(value, dict | list):
         raise InvalidParameterValueError("cannot set path in scalar")
@@ -249,7 +278,7 @@ def _insert(document: str, path: tuple[str | None, ...], new: str, after: Datum 
             )
         parent[word] = parse(new)
     else:
-        index = int(word or 0)
+        index = _index(word) or 0
         place = max(0, len(parent) + index) if index < 0 else min(index, len(parent))
         inside = -len(parent) <= index < len(parent)
         parent.insert(place + 1 if after and inside else place, parse(new))
@@ -380,7 +409,7 @@ OVERLOADS: tuple[Overload, ...] = (
     operator("?&", (JSONB, _TEXTS), BOOL, _exists_all),
     operator("||", (JSONB, JSONB), JSONB, _concatenate),
     operator("-", (JSONB, TEXT), JSONB, _without_key),
-    operator("-", (JSONB, _TEXTS), JSONB, _without_keys),
+    operator("-", (JSONB, _TEXTS), JSONB, without_keys),
     operator("-", (JSONB, INT4), JSONB, _without_index),
     operator("#-", (JSONB, _TEXTS), JSONB, without_path),
     function(

@@ -1,6 +1,7 @@
 """Functions on values of any type: text concatenation, pg_typeof, num_nulls, parse_ident."""
 
 import re
+from string import ascii_lowercase, ascii_uppercase
 
 from catalog.errors import InvalidParameterValueError
 from catalog.types.network import network_text
@@ -21,7 +22,9 @@ from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 Types = tuple[PgType, ...]
 _TEXTS = array_of(TEXT) or TEXT
-_PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([A-Za-z_\u0080-\uffff][\w$]*))\s*')
+_PART = re.compile(
+    r'\s*(?:"((?:[^"]|"")+)"|([A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*))\s*'
+)
 
 
 def _text_of(value: Datum, pg_type: PgType, context: EvalContext) -> str:
@@ -49,6 +52,14 @@ def _non_nulls(*values: Datum) -> int:
     return sum(v is not None for v in values)
 
 
+def _folded(name: str) -> str:
+    """A name as PostgreSQL folds it where letters are bytes: those of ASCII alone."""
+    return name.translate(_SMALL)
+
+
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
 def _parse_ident(name: str, strict: Datum = True) -> tuple[str, ...]:
     parts: list[str] = []
     at = 0
@@ -57,7 +68,7 @@ def _parse_ident(name: str, strict: Datum = True) -> tuple[str, ...]:
         if match is None:
             break
         quoted, plain = match.groups()
-        parts.append(quoted.replace('""', '"') if quoted is not None else plain.lower())
+        parts.append(quoted.replace('""', '"') if quoted is not None else _folded(plain))
         at = match.end()
         if name[at : at + 1] != ".":
             break

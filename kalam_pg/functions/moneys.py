@@ -83,7 +83,12 @@ def _from_integer(units: int) -> int:
 
 def _sum(rows: Sequence[tuple[Datum, ...]]) -> int | None:
     found: list[int] = [value for (value,) in rows if value is not None]
-    return _checked(sum(found)) if found else None
+    if not found:
+        return None
+    total = 0
+    for value in found:  # Each sum on the way has to be money, as PostgreSQL adds.
+        total = _checked(total + value)
+    return total
 
 
 # ------------------------------------------------------------------ in words

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from catalog.errors import FeatureNotSupportedError
+from catalog.errors import FeatureNotSupportedError, NumericValueOutOfRangeError
 from catalog.types.registry import NUMERIC, TEXT, numeric_typmod
 from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.functions import decimals
@@ -134,8 +134,11 @@ def _to_number(text: str, picture: str) -> str | None:
     reader = _Reader(summary, text)
     number = reader.run(parts)
     scale = reader.after
-    precision = max(summary.before + summary.shift + scale, 1)
-    value = NUMERIC.input(number, numeric_typmod(min(precision, 1000), scale), DEFAULT_CONTEXT)
+    precision = summary.before + summary.shift + scale
+    typmod = numeric_typmod(min(max(precision, 1), 1000), scale)
+    value = NUMERIC.input(number, typmod, DEFAULT_CONTEXT)
+    if not precision and Decimal(str(value)):
+        raise NumericValueOutOfRangeError("numeric field overflow")
     assert isinstance(value, str)
     if summary.multi:
         # 10 ^ -n as numeric's power gives it, with 16 digits behind the point.

@@ -234,15 +234,15 @@ def _char(
     plain: Callable[[Datum, Summary], str],
     scientific: Callable[[Datum, Summary], str],
     to_integer: Callable[[Datum], int],
-) -> Callable[[Datum, str], str | None]:
+) -> Callable[[Datum, str], str]:
     """to_char of one type.
 
     plain: the number's text with the digits that the summary has after the point, shifted.
     """
 
-    def run(value: Datum, picture: str) -> str | None:
+    def run(value: Datum, picture: str) -> str:
         if not picture:
-            return None
+            return ""
         parts, kept = summed_up(picture)
         summary = replace(kept)
         if summary.roman:
@@ -278,7 +278,7 @@ def _float(digits: int) -> Callable[[float, Summary], str]:
         if summary.multi:
             value *= 10.0**summary.shift
         if not math.isfinite(value):
-            return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         whole = len(f"{abs(value):.0f}")
         if whole >= digits:
             summary.after = 0

@@ -81,7 +81,7 @@ def _power(a: str, b: str) -> str:
     if x.is_infinite() or y.is_infinite():
         return _infinite_power(x, y)
     if not y:
-        return "1.0000000000000000"
+        return decimals.round_text("1", max(decimals.scale_of(a), 16))
     return power_finite(x, y, whole=whole)
 
 
@@ -97,17 +97,25 @@ def _infinite_power(x: Decimal, y: Decimal) -> str:
     return "-Infinity" if x < 0 and int(y) % 2 else "Infinity"
 
 
+_EXP_MAX_DIGITS = Decimal(6020) * Decimal("0.434294481903252")
+"""PostgreSQL's guard against an overflow where it goes by the logarithm, in decimal digits."""
+
+
 def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
     """X ^ y by numeric_power's rules of scale."""
     scale = max(decimals.scale_of(format(x, "f")), decimals.scale_of(format(y, "f")))
     base_scale = decimals.scale_of(format(x, "f"))
+    odd = whole and int(y) % 2
+    whole = whole and -(2**31) <= y < 2**31  # Multiplied; others go by the logarithm.
     if not x:
-        return decimals.to_text(decimals.round_to(Decimal(0), max(scale, 16)))
+        return decimals.to_text(decimals.round_to(Decimal(0), max(base_scale, 16) if whole else 16))
     # The logarithm of what is near 1 is in the base's last digits.
     work = Context(prec=60 + len(x.as_tuple().digits), Emax=999_999, Emin=-999_999, traps=[])
     estimate = work.multiply(work.log10(x.copy_abs()), y)
-    if estimate > 131_072:
+    if estimate > (131_072 if whole else _EXP_MAX_DIGITS):
         raise NumericValueOutOfRangeError("value overflows numeric format")
+    if not whole and estimate < -_EXP_MAX_DIGITS:
+        return decimals.round_text("0", 1000)
     digits = int(estimate)
     rscale = max(16, base_scale) if whole else max(16 - digits, scale, 0)
     rscale = min(rscale, 1000)
@@ -115,7 +123,7 @@ def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
         prec=max(60, rscale + max(0, digits) + 30), Emax=999_999, Emin=-999_999, traps=[]
     )
     result = work.power(x.copy_abs(), y)
-    if x < 0 and whole and int(y) % 2:
+    if x < 0 and odd:
         result = result.copy_negate()
     return decimals.to_text(decimals.round_to(result, rscale))
 

@@ -26,13 +26,14 @@ from catalog.types.registry import (
 from catalog.types.text import NAME_BYTES_MAX
 from kalam_pg.functions.define import Datum, function, operator
 from kalam_pg.functions.encodings import convert_from, convert_to, length_in
-from kalam_pg.functions.integers import to_hex
+from kalam_pg.functions.integers import out_of_range, to_hex
 from kalam_pg.functions.output import to_text
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from storage.errors import KeyTooLongError
 
 # The longest string a function may make: PostgreSQL's own limit is 1 GB, but a worker holds many.
 LONGEST = 64 << 20
+INTEGER_MAX = 2**31 - 1
 
 
 def too_long() -> KeyTooLongError:
@@ -90,6 +91,8 @@ def overlay(text: Datum, new: Datum, start: int, count: int | None = None) -> Da
     if start <= 0:
         raise SubstringError("negative substring length not allowed")
     length = len(new) if count is None else count
+    if start + length > INTEGER_MAX:
+        raise out_of_range(INT4)
     return text[: start - 1] + new + text[max(0, start - 1 + length) :]
 
 
@@ -122,7 +125,8 @@ def right(text: str, count: int) -> str:
     """The last `count` characters; all but the first -count when negative."""
     if count >= 0:
         return text[max(0, len(text) - count) :]
-    return text[-count:]
+    # Of the least integer there is no opposite, and PostgreSQL takes nothing away.
+    return text[-count:] if count > -INTEGER_MAX - 1 else text
 
 
 def translate(text: str, source: str, target: str) -> str:
@@ -162,11 +166,11 @@ def _ascii(text: str) -> int:
 def _chr(code: int) -> str:
     if code == 0:
         raise KeyTooLongError("null character not permitted")
-    if not 0 < code <= 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+    if code < 0:
+        raise InvalidParameterValueError("character number must be positive")
+    if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
         raise KeyTooLongError(
-            "character number must be positive"
-            if code < 0
-            else f"requested character too large for encoding: {code}"
+            f"requested character too large for encoding: {code}"
             if code > 0x10FFFF
             else f"requested character not valid for encoding: {code}"
         )

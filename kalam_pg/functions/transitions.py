@@ -29,8 +29,9 @@ from catalog.types.registry import (
 )
 from kalam_pg.functions import decimals
 from kalam_pg.functions.aggregates import OVERLOADS as AGGREGATES
+from kalam_pg.functions.aggregates import youngs_cramer
 from kalam_pg.functions.define import Datum, function
-from kalam_pg.functions.dimensions import items_of
+from kalam_pg.functions.dimensions import array_shape, items_of, lower_bounds, with_bounds
 from kalam_pg.functions.floats import overflow
 from kalam_pg.functions.integers import out_of_range
 from kalam_pg.functions.regressions import Sums
@@ -42,23 +43,14 @@ _BIGINTS = array_of(INT8) or INT8
 
 def _state(state: Datum, name: str, size: int) -> tuple[float, ...]:
     items: tuple[float, ...] = items_of(state)
-    if len(items) != size or None in items:
+    if array_shape(state) != [size] or None in items:
         raise InvalidParameterValueError(f"{name}: expected {size}-element float8 array")
     return items
 
 
 def _accum(state: Datum, value: float) -> tuple[float, ...]:
     before, total, squares = _state(state, "float8_accum", 3)
-    count, new = before + 1.0, total + value
-    if before <= 0.0:
-        return count, new, squares if math.isfinite(value) else math.nan
-    off = value * count - new
-    squares += off * off / (count * before)
-    if math.isinf(new) or math.isinf(squares):
-        if not math.isinf(total) and not math.isinf(value):
-            raise overflow()
-        squares = math.nan
-    return count, new, squares
+    return youngs_cramer(before, total, squares, value)
 
 
 def _combine(one: Datum, other: Datum) -> tuple[float, ...]:
@@ -131,18 +123,27 @@ def _integer(value: int) -> int:
     return value
 
 
-def _average_accum(state: Datum, value: int) -> tuple[int, int]:
-    items: tuple[int, ...] = items_of(state)
-    if len(items) != 2 or None in items:
+def _wrapped(value: int) -> int:
+    """A sum as PostgreSQL's aggregates keep it, without a look at its 64 bits: no table has so many rows."""
+    return (value + 2**63) % 2**64 - 2**63
+
+
+def _count_and_total(state: Datum) -> tuple[int, int]:
+    items: tuple[int, int] = items_of(state)
+    if array_shape(state) != [2] or None in items:
         raise InvalidParameterValueError("expected 2-element int8 array")
-    return _bigint(items[0] + 1), _bigint(items[1] + value)
+    return items
+
+
+def _average_accum(state: Datum, value: int) -> Datum:
+    before, sum_before = _count_and_total(state)
+    # PostgreSQL changes the array in its place, which begins where it began.
+    count, total = _wrapped(before + 1), _wrapped(sum_before + value)
+    return with_bounds((count, total), lower_bounds(state))
 
 
 def _average(state: Datum) -> str | None:
-    items: tuple[int, ...] = items_of(state)
-    if len(items) != 2 or None in items:
-        raise InvalidParameterValueError("expected 2-element int8 array")
-    count, total = items
+    count, total = _count_and_total(state)
     return decimals.divide(str(total), str(count)) if count else None
 
 
@@ -150,7 +151,7 @@ def _summed(total: int | None, value: int | None) -> int | None:
     """Not STRICT: a sum of nothing but NULLs is NULL."""
     if total is None or value is None:
         return value if total is None else total
-    return _bigint(total + value)
+    return _wrapped(total + value)
 
 
 _COUNTS: tuple[Overload, ...] = (

@@ -78,10 +78,6 @@ def _stable_cast(source: Datum, target: Datum, how: str, row: Datum) -> Overload
     return cast(source, target, how, row, needs_context=True, volatility=Volatility.STABLE)
 
 
-def _offset(interval: bytes) -> int:
-    return interval_offset(interval) // US_PER_SECOND
-
-
 def _named(context: EvalContext, name: str) -> int:
     """Seconds east of UTC that a zone is now."""
     return utc_offset(zone_of(name), context.now_us)
@@ -98,6 +94,9 @@ OVERLOADS: tuple[Overload, ...] = (
     _stable_cast(TIMESTAMPTZ, TIMETZ, "a", lambda c, v: of_instant(v, c)),
     stable("current_time", (), TIMETZ, _current),
     stable("current_time", (INT4,), TIMETZ, _current),
-    function("timezone", (INTERVAL, TIMETZ), TIMETZ, lambda i, v: _moved(v, _offset(i))),
+    function(
+        "timezone", (INTERVAL, TIMETZ), TIMETZ,
+        lambda c, zone, v: _moved(v, interval_offset(c, zone)), needs_context=True,
+    ),
     stable("timezone", (TEXT, TIMETZ), TIMETZ, lambda c, name, v: _moved(v, _named(c, name))),
-)
+)  # fmt: skip

@@ -38,6 +38,7 @@ from kalam_pg.sql.overloads import (
     resolve_function,
     resolve_operator,
     resolve_range,
+    resolve_variadic,
 )
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field, fields_of
@@ -184,10 +185,10 @@ def _call_spread(level: Level, name: str, node: exp.Anonymous) -> Expr:
         )
     kinds = (*[e.type for e in operands[:-1]], array.element)
     try:
-        found = resolve_function(name, kinds)
+        found = resolve_variadic(name, kinds)
     except (Ambiguous, NotBuilt):
         found = None
-    if found is None or not found.overload.variadic or len(found.overload.args) != len(kinds):
+    if found is None or len(found.overload.args) != len(kinds):
         raise no_function(name, operands, at)
     item = found.args[-1]
     wanted = array if item is types.ANY else types.array_of(item) or array

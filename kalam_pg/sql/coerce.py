@@ -4,6 +4,7 @@ Literals without a type are read by the target type's input function here, at bi
 without one take the target type. Casts of constants are folded when the cast is immutable.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -131,15 +132,18 @@ def is_moment(target: PgType, text: str) -> bool:
     return target.name in _DATE_TIME and text.strip().lower() in _MOMENTS
 
 
+_OID = re.compile("-|[0-9]+")
+
+
 def read_literal(state: Binding, const: Const, target: PgType, typmod: int = -1) -> Expr:
     """An untyped literal as a constant of `target`; 22P02 and its kin carry the position."""
     if const.value is None:
         return Const(None, target, typmod, const.position)
     text = const.value
     assert isinstance(text, str)
-    if (
-        is_moment(target, text) or target.names_objects
-    ):  # What a name means depends on what exists by then.
+    # What a name means depends on what exists by then; a number is an OID whatever exists.
+    named = target.names_objects and not _OID.fullmatch(text)
+    if named or is_moment(target, text):
         overload = lookup.cast(types.TEXT, target)
         if overload is not None:
             return Call(overload, (replace(const, type=types.TEXT),), target, -1, const.position)

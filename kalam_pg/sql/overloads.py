@@ -116,6 +116,15 @@ def resolve_function(name: str, args: tuple[PgType, ...]) -> Resolved | None:
 
 
 @lru_cache(4096)
+def resolve_variadic(name: str, args: tuple[PgType, ...]) -> Resolved | None:
+    """As `resolve_function`, among those alone whose last argument takes many."""
+    own = _own_call(_CALLED, name, args)
+    if own is not None:
+        return own if own.overload.variadic else None
+    return _resolve([o for o in lookup.functions(name) if o.variadic], args)
+
+
+@lru_cache(4096)
 def resolve_aggregate(name: str, args: tuple[PgType, ...]) -> Resolved | None:
     """As `resolve_function`, for aggregates."""
     return _own_call(_AGGREGATES, name, args) or _resolve(

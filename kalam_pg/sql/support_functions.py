@@ -179,11 +179,15 @@ def built_in_is_strict(oid: int) -> bool:
 
 
 def behind_operators(name: str, kinds: tuple[PgType, ...]) -> Resolved | None:
-    """What a call of one of the functions behind PostgreSQL's operators means (`int4pl`, `texteq`)."""
+    """What a call of one of the functions behind PostgreSQL's operators means (`int4pl`, `texteq`).
+
+    Those behind `#>` and `jsonb - text[]` are VARIADIC: by their names an array alone does not call them.
+    """
     candidates = []
+    many = {o.args for o in lookup.functions(name) if o.variadic}
     for routine in routines_named(name):
         found = _behind_operator(routine.oid)
-        if found is not None and len(found.args) == len(kinds):
+        if found is not None and len(found.args) == len(kinds) and found.args not in many:
             candidates.append(Candidate(found, found.args))
     return choose(candidates, kinds) if candidates else None
 

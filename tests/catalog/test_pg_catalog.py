@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from catalog.errors import InsufficientPrivilegeError
+from catalog.errors import InsufficientPrivilegeError, InvalidSchemaNameError, UndefinedTableError
 from catalog.model import (
     Column,
     Constraint,
@@ -198,7 +198,11 @@ def test_regclass_is_qualified_unless_the_search_path_finds_it():
 def test_names_give_oids_folded_and_quoted_as_sql_reads_them():
     assert objects().object_oid("regclass", "Chat.MESSAGES") == 20000
     assert objects().object_oid("regclass", 'chat."messages"') == 20000
-    assert objects().object_oid("regclass", "messages") is None
+    with pytest.raises(UndefinedTableError, match='relation "messages" does not exist'):
+        objects().object_oid("regclass", "messages")
+    with pytest.raises(InvalidSchemaNameError, match='schema "nowhere" does not exist'):
+        objects().object_oid("regclass", "nowhere.messages")
+    assert objects().functions["to_regclass"]("messages") is None
     assert objects(ROOT, "chat").object_oid("regclass", "messages") == 20000
     assert objects().object_oid("regtype", "double precision") == 701
     assert objects().object_oid("regnamespace", "chat") == 16390
