@@ -100,6 +100,11 @@ _KNOWN: Final = (
         "the same of a zone in a time's text",
     ),
     (
+        "sqlstate",
+        r"text::macaddr",
+        "both refuse it: there digits may have signs, so that some of it is read and is out of range",
+    ),
+    (
         "error 22P02",
         r"text::(oid|int2)vector",
         "reads numbers there as far as they go, '2024-02-29' as three; refused here",

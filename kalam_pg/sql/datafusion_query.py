@@ -40,6 +40,7 @@ from kalam_pg.sql.datafusion_subquery import Subqueries
 from kalam_pg.sql.datafusion_window import add_windows
 from kalam_pg.sql.physical import INT64, Sql, canonical
 from kalam_pg.sql.tree import (
+    ColumnRef,
     Cte,
     CteScan,
     Expr,
@@ -49,7 +50,7 @@ from kalam_pg.sql.tree import (
     SortKey,
     ValuesQuery,
 )
-from kalam_pg.sql.walk import walk
+from kalam_pg.sql.walk import column_refs, walk
 
 
 class Queries:
@@ -170,7 +171,7 @@ class Queries:
         if from_:
             sql += f" FROM {from_}"
         if where is not None:
-            sql += f" WHERE {where.text}"
+            sql += f" WHERE {where.text}{_staying(query, expressions)}"
         inner = Relation(sql, tuple([o.physical for o in outputs]))
         if query.distinct_on:
             inner = self._distinct_on(inner, len(distinct_on), terms, hidden)
@@ -313,6 +314,25 @@ def _late(query: Select) -> list[Expr]:
         *query.distinct_on,
         *[k.expr for k in query.order_by],
     ]
+
+
+def _staying(query: Select, expressions: Expressions) -> str:
+    """A condition true of every row that keeps the filter below the outputs, or nothing.
+
+    DataFusion computes the outputs of all rows, and leaves out rows afterwards, where outputs are fewer than
+    the columns they are made of and the filter's columns are among them. This condition reads a column
+    that is in none of them as it is.
+    """
+    if query.grouped:
+        return ""
+    outputs = _late(query)
+    shown = {(o.relation, o.column) for o in outputs if isinstance(o, ColumnRef)}
+    for output in outputs:
+        for level, ref in column_refs(output):
+            if level == 0 and (ref.relation, ref.column) not in shown:
+                text = expressions.emit(ref).text
+                return f" AND ({text} IS NULL OR {text} IS NOT NULL)"
+    return ""
 
 
 def _places(query: Select) -> dict[Any, int]:

@@ -36,6 +36,14 @@ TRAPS = {
         SELECT l.id, r.id FROM l FULL JOIN r ON l.b = r.b WHERE coalesce(l.n, r.n) > 0 ORDER BY 1, 2
         SELECT x.n, y.n FROM (SELECT b, n FROM l) x RIGHT JOIN (SELECT b, n FROM r) y ON x.b = y.b WHERE x.n > 0 OR y.n > 2 ORDER BY 1, 2
         """,
+    "outputs before the filter": """
+        SELECT id, k / (id - 1) FROM m WHERE id > 1 ORDER BY id
+        SELECT id, d ^ (k - 1.5), k FROM m WHERE id > 1 AND k < 3 ORDER BY id
+        SELECT id, repeat('x', k) || (10 / (k - 1))::text FROM m WHERE id > 2 ORDER BY id
+        SELECT id, (k / (id - 1))::text || d FROM m WHERE id IN (2, 3) OR id > 3 ORDER BY id
+        SELECT DISTINCT id, k / (id - 1) + n FROM m JOIN l USING (id) WHERE id > 1 ORDER BY 1
+        SELECT id FROM m WHERE id > 1 ORDER BY k / (id - 1), id
+        """,
     "calls in calls": "SELECT k, sum(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(id))))))))))))))))))))) FROM m GROUP BY k ORDER BY k",
     "filters of aggregates": "SELECT min(k), max(k), min(d), max(d) FROM m",
     "NaN in statistics": """

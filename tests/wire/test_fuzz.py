@@ -1,10 +1,10 @@
-"""Slices of `conformance.fuzz`: random statements beside PostgreSQL 15, subscriptions, and known texts."""
+"""Slices of `conformance.fuzz`: random statements beside PostgreSQL 15, subscriptions, known texts, calls."""
 
 from collections import Counter
 
 import pytest
 
-from conformance.fuzz import altered, followed, known, loads, sessions
+from conformance.fuzz import altered, calls, followed, known, loads, sessions
 from conformance.fuzz.rounds import Totals, run_round
 from conformance.fuzz.sides import Side
 from tests.wire.server import KalamServer
@@ -81,3 +81,14 @@ def test_definitions_that_change_over_flushes_and_kills_are_postgresqls(servers,
         server.stop()
     assert one.wrong == "", one.said
     assert totals.verdicts["right"] > totals.statements // 2
+
+
+def test_calls_with_values_at_the_edges_of_their_types_are_answered_as_by_postgresql(servers):
+    server, theirs = servers
+    told: list[str] = []
+    both = Side(theirs), Side(f"host={server.directory} port={server.port} user=root dbname=kalam")
+    totals = calls.compare(*both, told.append, draws=2, part=slice(3, None, 60))
+    for side in both:
+        side.close()
+    assert told == []
+    assert totals.verdicts["right"] > totals.calls

@@ -14,7 +14,13 @@ from kalam_pg.functions.arrow_udf import split_key
 from kalam_pg.functions.lookup import by_key
 from kalam_pg.functions.table import EvalContext
 from storage.errors import KalamError
-from tests.kalam_pg.sql.oracle import Database, make_context, make_table, oracle_database
+from tests.kalam_pg.sql.oracle import (
+    Database,
+    make_context,
+    make_table,
+    oracle_database,
+    read_rows,
+)
 
 with (Path(__file__).parent / "postgresql15.csv").open(newline="", encoding="utf-8") as _file:
     ANSWERS = [(r["query"], r["state"], r["answer"]) for r in csv.DictReader(_file)]
@@ -159,3 +165,22 @@ def test_a_series_that_would_be_huge_is_refused():
         with pytest.raises(KalamError) as caught:
             DATABASE.query(f"SELECT count(*) FROM generate_series({bounds})")
         assert caught.value.sqlstate == "54000"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "rows"),
+    [
+        ("n, b / a", [("2", "-2"), ("3", "3")]),
+        ("n, power(b, 1.0 / a)", None),
+        ("b / a, n", [("-2", "2"), ("3", "3")]),
+        ("n, n + b / a", [("2", "0"), ("3", "6")]),
+    ],
+)
+def test_outputs_of_rows_that_the_filter_leaves_out_are_not_computed(outputs, rows):
+    kinds = (("n", "int4", -1), ("a", "int4", -1), ("b", "int4", -1))
+    table = make_table("zeros", kinds)
+    values = [("1", "0", "1"), ("2", "-1", "2"), ("3", "1", "3")]
+    database = Database((table, read_rows(table, values)))
+    for condition in ("n > 1", "n IN (2, 3)", "n = 2 OR n = 3"):
+        found = database.query(f"SELECT {outputs} FROM zeros WHERE {condition} ORDER BY n")
+        assert found == rows if rows is not None else len(found) == 2
