@@ -72,3 +72,10 @@ SELECT nope FROM m WHERE id = {i} AND body = {s}
 VALUES ({i}, {s}), ({i}, {s})
 INSERT INTO r VALUES {rows:i,s,i} ON CONFLICT (id) DO UPDATE SET size = (SELECT count(*) FROM m WHERE m.id < excluded.size), name = r.name || excluded.name
 INSERT INTO m (id, room, body) VALUES {rows:i,i,s} ON CONFLICT (id) DO UPDATE SET body = (SELECT name FROM r WHERE r.id = excluded.room) RETURNING id, body
+INSERT INTO m (id, code, body) VALUES ({i}, {s}, {s}) ON CONFLICT (id) DO UPDATE SET code = excluded.code, body = m.body || excluded.body
+INSERT INTO m (id, code) VALUES ({k}, {s}) ON CONFLICT (id) DO UPDATE SET ok = NOT coalesce(m.ok, true) WHERE m.id > {k}
+INSERT INTO m (id, code) VALUES ({k}, {s}) ON CONFLICT DO NOTHING
+UPDATE m SET code = {s} WHERE id = {k}
+DELETE FROM m WHERE id = {k} AND code <> {s}
+SELECT id, body FROM m WHERE code = {s}
+SELECT id + {i}, ok FROM m WHERE code = {s} AND id > {k}
