@@ -209,7 +209,7 @@ def youngs_cramer(
         NumericValueOutOfRangeError: 22003, of finite values the sum or the squares are infinite.
     """
     count, new = before + 1.0, total + value
-    if before <= 0.0:
+    if not before > 0.0:  # Nor is NaN, which a state can have.
         return count, new, squares if math.isfinite(value) else math.nan
     off = value * count - new
     squares += off * off / (count * before)
