@@ -36,7 +36,7 @@ from kalam_pg.query.unique_lookup import UniqueLookup
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.closures import Slot, is_given
 from storage.keys import key_maker
-from storage.layout import Row
+from storage.layout import Row, Value
 from storage.log.view import Version
 
 
@@ -67,7 +67,7 @@ class QuickPoint:
         It raises NotQuickError, and what closures raise. What it has made of a row it gives again
         until the row is written: a look into a dictionary once the key is made.
         """
-        values_of, key_of, sent = self._key, self._key_of, self._tablet.sent
+        values_of, key_of, sent = self._key, self._finder(), self._tablet.sent
         if self._slots is None:
             shape, encode = None, form.encode
         else:
@@ -80,6 +80,8 @@ class QuickPoint:
             if None in values:
                 return None
             key = key_of(values)
+            if key is None:
+                return None
             known = shapes.get(shape)
             message = None if known is None else known.get(key)
             if message is None:
@@ -92,6 +94,10 @@ class QuickPoint:
             return message
 
         return send
+
+    def _finder(self) -> Callable[[Sequence[Value]], bytes | None]:
+        """What tells the row's key by the values that are asked for, None: there is none."""
+        return self._key_of
 
     def _row(self, key: bytes, context: EvalContext) -> Row | None:
         found = self._tablet.get(self._engine.current, key)
@@ -128,41 +134,20 @@ class QuickUnique(QuickPoint):
         self.timed = self._slots is None or not all(map(is_given, unique.values))
         self._tablet = own_tablet(database, plan.table, user)
 
-    def sender(self, form: RowForm) -> Callable[[EvalContext], bytes | None]:
-        """See `QuickPoint.sender`."""
-        values_of, key_of, row_of, sent = (
-            self._key,
-            self._key_of,
-            self._entry_row,
-            self._tablet.sent,
-        )
-        entries, engine, slots = self._entries, self._engine, self._slots
-        shape = None if slots is None else form.shape(slots)
-        encode = form.encode if shape is None else shape.encode
-        shapes = sent.shapes
+    def _finder(self) -> Callable[[Sequence[Value]], bytes | None]:
+        """See `QuickPoint._finder`."""
+        entries, engine = self._entries, self._engine
+        entry_key, row_of = self._key_of, self._entry_row
 
-        def send(context: EvalContext) -> bytes | None:
-            values = values_of(context)
-            if None in values:
-                return None
-            entry = entries.get(engine.current, key_of(values))
+        def find(values: Sequence[Value]) -> bytes | None:
+            entry = entries.get(engine.current, entry_key(values))
             if entry is None:
                 return None
             if entry.__class__ is not Version:
                 raise NotQuickError
-            key = row_of(entry.row)
-            known = shapes.get(shape)
-            message = None if known is None else known.get(key)
-            if message is None:
-                row = self._row(key, context)
-                if row is None:
-                    return None
-                message = encode(row)
-                if shape is not None:
-                    sent.put(shape, key, message)
-            return message
+            return row_of(entry.row)
 
-        return send
+        return find
 
 
 class QuickNewest:
