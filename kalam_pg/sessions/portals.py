@@ -181,6 +181,11 @@ class Portals:
     def __iter__(self) -> Iterator[Portal]:
         return iter(self._by_name.values())
 
+    @property
+    def some_are_named(self) -> bool:
+        """Whether any is open but the unnamed one, which the next statement takes the place of."""
+        return len(self._by_name) > ("" in self._by_name)
+
     def get(self, name: str) -> Portal | None:
         """The portal of that name."""
         return self._by_name.get(name)

@@ -127,6 +127,8 @@ class WireSession:
                         done = quick.be_quick(self, sql)
                         if done is not quick.NOT_DONE:
                             self.flow_is_extended = False  # It has taken a Sync, or a Query.
+                            if sql.portals:
+                                sql.portals.drop("")  # As its Bind, or the Query, does.
                             if done is quick.ANSWERED:
                                 if len(self.outbox) > OUTBOX_BYTES_MAX:
                                     return PAUSE  # It goes on when the peer has read.
@@ -358,7 +360,7 @@ class WireSession:
         return not (
             (transaction is not None and not transaction.is_plain)
             or self._skipping
-            or sql.portals
+            or (sql.portals and sql.portals.some_are_named)
             or sql.notices
             or sql.settings.changed
             or self.text.is_foreign

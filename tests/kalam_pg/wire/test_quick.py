@@ -23,6 +23,7 @@ from kalam_pg.pgwire.messages import (
     RowDescription,
     Sync,
 )
+from kalam_pg.wire import extended
 from tests import frontend
 from tests.kalam_pg.wire.clients import Client, pipeline, serving, tags
 
@@ -411,6 +412,29 @@ async def test_a_named_portal_keeps_others_from_being_quick_and_stays_usable(tmp
             Bind("mine", "select", (), (b"1",), ()), *pipeline("insert", "2", "two", "2")
         )
         assert tags(found) == ["INSERT 0 1"]
+
+
+async def test_a_block_that_was_begun_in_extended_form_has_its_statements_in_one_step(
+    tmp_path, monkeypatch
+):
+    async with shop(tmp_path) as (_, client):
+        await prepare(client)
+        await client.prepare("begin", "BEGIN")
+        await client.prepare("both", "SELECT id FROM shop.items ORDER BY id")
+        for number in "12":  # A way is taken from the second time on.
+            await client.ask(*pipeline("insert", number, "one", "1"))
+        await client.ask(*pipeline("begin"))
+        with monkeypatch.context() as patch:
+            patch.setattr(extended, "execute", lambda *_: pytest.fail("it goes the long way"))
+            found = await client.ask(*pipeline("insert", "3", "three", "3"))
+        assert tags(found) == ["INSERT 0 1"]
+        found = await client.ask(Bind("", "both", (), (), ()), Execute("", 1), Sync())
+        assert found[1:-1] == [DataRow((b"1",)), PortalSuspended()]
+        assert tags(await client.ask(*pipeline("insert", "4", "four", "4"))) == ["INSERT 0 1"]
+        # Another statement has taken the portal's place.
+        assert tags(await client.ask(Execute("", 1), Sync())) == ["34000"]
+        await client.query("ROLLBACK")
+        assert tags(await client.query("SELECT FROM shop.items")) == ["SELECT 2"]
 
 
 async def test_newest_rows_of_one_value_are_those_of_the_whole_order(tmp_path):
