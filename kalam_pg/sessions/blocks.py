@@ -2,7 +2,8 @@
 
 A block with EXCEPTION is undone to its beginning when one of its statements raises what a handler is for;
 then the handler's statements run (PostgreSQL's manual, "Trapping Errors"). What no handler is for goes on,
-and fails the transaction as any statement's error does.
+and fails the transaction as any statement's error does. SQLERRM, SQLSTATE and FOUND are known in statements
+and expressions, where there is no column of that name; there are no other variables.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from catalog.errors import (
     NullValueNotAllowedError,
     RaiseExceptionError,
     SqlSyntaxError,
+    UndefinedColumnError,
     UndefinedObjectError,
 )
 from catalog.types.registry import BOOL
@@ -21,11 +23,13 @@ from kalam_pg.pgwire.notices import Notice, is_told
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import definitions, dispatch, long_texts
+from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sessions.transactions import set_constraints
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.conditions import SQLSTATES, catches
 from kalam_pg.sql.parse import parse
+from kalam_pg.sql.rename_in import with_values
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_constraints import SetConstraints
 from kalam_pg.sql.statements_derived import (
@@ -84,6 +88,11 @@ def _read(sql: SqlSession, text: str) -> Steps[list[Statement]]:
     return found
 
 
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'::text"
+
+
 def _kind(statement: Perform) -> str:
     return "PERFORM" if statement.query else "SQL statement"
 
@@ -113,6 +122,7 @@ class _Run:
     def __init__(self, sql: SqlSession) -> None:
         self._sql = sql
         self._turns = long_texts.Turns()
+        self._found = False  # Whether the last statement had a row to it.
 
     def check(self, block: Block) -> Steps[None]:
         """Read every statement before the first one runs: 42601 and 0A000 change nothing."""
@@ -163,39 +173,63 @@ class _Run:
                     yield from self.block(statement, caught)
                 case Perform(text, line, query):
                     with _at(line, _kind(statement), text):
-                        yield from self._perform(text, query=query)
+                        yield from self._perform(text, self._known(caught), query=query)
                 case ExecuteText(expression, line):
                     with _at(line, "EXECUTE"):
-                        text = (yield from self._text(expression, caught)) or ""
-                        if not text:
+                        made = yield from self._text(expression, caught)
+                        if made is None:
                             raise NullValueNotAllowedError(
                                 "query string argument of EXECUTE is null"
                             )
-                    with _at(line, "EXECUTE", text):
-                        # Its rows are dropped, as those of a PERFORM.
-                        yield from self._perform(text, query=True)
+                    with _at(line, "EXECUTE", made):
+                        # Its rows are dropped, as those of a PERFORM; of variables it knows nothing.
+                        found = self._found
+                        yield from self._perform(made, {}, query=True)
+                        self._found = found
                 case If(branches, line):
                     for condition, body in branches:
                         with _at(line, "IF"):
-                            holds, of = yield from self._value(condition, caught)
-                        if of is not BOOL and not isinstance(holds, bool | None):
-                            raise SqlSyntaxError("the condition of IF is not boolean")
+                            holds = yield from self._condition(condition, caught)
                         if holds is True:
                             yield from self._all(body, caught)
                             break
                 case Raise():
                     yield from self._raise(statement, caught)
 
-    def _perform(self, text: str, *, query: bool) -> Steps[None]:
+    def _known(self, caught: KalamError | None) -> dict[str, str]:
+        """What variables there are, by name, as expressions of SQL."""
+        known = {"found": "true" if self._found else "false"}
+        if caught is not None:
+            known["sqlerrm"] = _literal(caught.message)
+            known["sqlstate"] = _literal(caught.sqlstate)
+        return known
+
+    def _prepared(
+        self, statement: Statement, known: dict[str, str]
+    ) -> Steps[tuple[Statement, PreparedStatement]]:
+        """A statement, with the values of variables where it names some, and what it was prepared to."""
         sql = self._sql
-        for statement in (yield from _read(sql, text)):
-            if isinstance(statement, st.SetSetting) and statement.local:
-                sql.settings.set(statement.name, statement.value, local=True)
+        try:
+            return statement, (yield from dispatch.prepare_in_turn(sql, statement, ()))
+        except UndefinedColumnError:
+            if not isinstance(statement, QueryStatement):
+                raise
+            text = with_values(statement, known)
+            if text == statement.text:
+                raise
+        (made,) = yield from _read(sql, text)
+        return made, (yield from dispatch.prepare_in_turn(sql, made, ()))
+
+    def _perform(self, text: str, known: dict[str, str], *, query: bool) -> Steps[None]:
+        sql = self._sql
+        for read in (yield from _read(sql, text)):
+            if isinstance(read, st.SetSetting) and read.local:
+                sql.settings.set(read.name, read.value, local=True)
                 continue  # In a function it lasts as long as the transaction, without a word.
-            if isinstance(statement, SetConstraints):
-                yield from set_constraints(sql, statement, inside=True)
+            if isinstance(read, SetConstraints):
+                yield from set_constraints(sql, read, inside=True)
                 continue
-            prepared = yield from dispatch.prepare_in_turn(sql, statement, ())
+            statement, prepared = yield from self._prepared(read, known)
             if prepared.param_types:
                 raise FeatureNotSupportedError("parameters are not supported in a DO block")
             if prepared.columns and not query:
@@ -208,26 +242,33 @@ class _Run:
                 )
             result = yield from dispatch.run(sql, statement, (), prepared, None, told=False)
             try:
+                count = len(result.rows) or result.count or 0
                 if result.source is not None:
-                    while len((yield from result.source.take(_ROWS))):
-                        pass
+                    while taken := len((yield from result.source.take(_ROWS))):
+                        count += taken
             finally:
                 result.close()
+            if isinstance(statement, QueryStatement):
+                self._found = count > 0
+
+    def _condition(self, expression: str, caught: KalamError | None) -> Steps[bool | None]:
+        """What IF asks for: a value of another type is read as a boolean."""
+        value, of = yield from self._value(expression, caught)
+        if value is not None and of is not BOOL:
+            value = BOOL.input(self._written(value, of), -1, self._sql.types_for((of,)))
+        assert value is None or isinstance(value, bool)
+        return value
 
     def _value(self, expression: str, caught: KalamError | None) -> Steps[tuple[Value, PgType]]:
         """The value of an expression of SQL, and its type."""
-        special = expression.strip().lower()
-        if caught is not None and special in ("sqlerrm", "sqlstate"):
-            said = caught.message if special == "sqlerrm" else caught.sqlstate
-            expression = "'" + said.replace("'", "''") + "'::text"
         statements = yield from _read(self._sql, f"SELECT {expression}")
         if len(statements) != 1 or not isinstance(statements[0], QueryStatement):
             raise SqlSyntaxError("an expression is expected")
         sql = self._sql
-        prepared = yield from dispatch.prepare_in_turn(sql, statements[0], ())
+        statement, prepared = yield from self._prepared(statements[0], self._known(caught))
         if len(prepared.columns) != 1 or prepared.param_types:
             raise SqlSyntaxError(f"query returned {len(prepared.columns)} columns")
-        result = yield from dispatch.run(sql, statements[0], (), prepared, None, told=False)
+        result = yield from dispatch.run(sql, statement, (), prepared, None, told=False)
         try:
             rows = result.rows
             if result.source is not None:
@@ -238,9 +279,12 @@ class _Run:
             raise SqlSyntaxError("query returned more than one row")
         return (rows[0][0] if rows else None), prepared.columns[0].type
 
+    def _written(self, value: Value, of: PgType) -> str:
+        return of.output(value, self._sql.types_for((of,)))
+
     def _text(self, expression: str, caught: KalamError | None) -> Steps[str | None]:
         value, of = yield from self._value(expression, caught)
-        return None if value is None else of.output(value, self._sql.types_for((of,)))
+        return None if value is None else self._written(value, of)
 
     def _raise(self, statement: Raise, caught: KalamError | None) -> Steps[None]:
         if not statement.level:
