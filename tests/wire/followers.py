@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterator
 from typing import Any, Self
 
-from tests.wire.raw import SYNC, RawClient, _fields, _row, bind, execute, message, parse, query
+from tests.wire.raw import (
+    SYNC,
+    RawClient,
+    _fields,
+    bind,
+    execute,
+    message,
+    parse,
+    query,
+    row_values,
+)
 from tests.wire.server import KalamServer
 
 FLUSH = message(b"H")
@@ -71,7 +81,7 @@ class Follower:
             if kind in ends:
                 return
             assert kind == rows, (kind, body)
-            yield _copied(body) if kind == "d" else _row(body)
+            yield _copied(body) if kind == "d" else row_values(body)
 
 
 def _copied(body: bytes) -> Row:

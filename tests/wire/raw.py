@@ -151,7 +151,7 @@ class RawClient:
                 case "":
                     break
                 case "D":
-                    answer.rows.append(_row(body))
+                    answer.rows.append(row_values(body))
                 case "C":
                     answer.tags.append(body[:-1].decode())
                 case "E":
@@ -221,7 +221,8 @@ class RawClient:
         self.socket.close()
 
 
-def _row(body: bytes) -> tuple[str | None, ...]:
+def row_values(body: bytes) -> tuple[str | None, ...]:
+    """The values of a DataRow message, as text."""
     (count,) = struct.unpack_from("!h", body)
     at, values = 2, list[str | None]()
     for _ in range(count):

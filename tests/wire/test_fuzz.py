@@ -48,7 +48,7 @@ def test_random_subscriptions_end_with_what_a_select_shows(servers):
 
 def test_texts_known_by_their_shape_say_what_they_say_in_the_general_way(servers):
     told: list[str] = []
-    counts = known.run_round(servers[0], 5, 1, told.append, forms=20)
+    counts = known.run_round(servers[0], 5, 1, told.append, forms=26)
     assert told == []
     assert counts["answered"] >= 40
 
