@@ -32,9 +32,8 @@ class TailLoads:
             await other.wait()
             if tablet.warm(view):
                 return
-        await (
-            trio.lowlevel.checkpoint_if_cancelled()
-        )  # Whose view is given back, is cancelled first.
+        # Whose view is given back, is cancelled first.
+        await trio.lowlevel.checkpoint_if_cancelled()
         ended = self._running[tablet] = trio.Event()
         view.acquire()
         try:
